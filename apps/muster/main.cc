@@ -1,0 +1,107 @@
+#include <cstdio>
+#include <map>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "apps/muster/commands.h"
+#include "apps/muster/runtime.h"
+#include "muster/telemetry/log.h"
+
+namespace muster::app {
+namespace {
+
+constexpr int kUsage = 2;
+
+/// What the command line said; the flags of all settings as text, in the order of the table.
+struct CommandLine {
+  std::string config;
+  std::map<std::string, std::string> flags;
+  std::vector<std::string> paths;
+  std::string model;
+  std::string input;
+};
+
+void AddSettings(CLI::App& command, CommandLine& line) {
+  command.add_option("--config", line.config, "YAML file with any of the settings below")
+      ->envname("MUSTER_CONFIG")
+      ->type_name("FILE");
+  for (const Setting& setting : Settings()) {
+    if (setting.name == "models") continue;
+    command
+        .add_option_function<std::string>(
+            FlagOf(setting),
+            [&line, name = std::string(setting.name)](const std::string& text) {
+              line.flags[name] = text;
+            },
+            std::string(setting.help))
+        ->type_name(std::string(setting.value));
+  }
+}
+
+base::Result<Options> Read(const CommandLine& line) {
+  GivenValues given(line.flags.begin(), line.flags.end());
+  MUSTER_ASSIGN_OR_RETURN(Options options, ReadOptions(line.config, given));
+  if (!line.paths.empty()) options.models = line.paths;
+  return options;
+}
+
+int Fail(const base::Error& error) {
+  std::fprintf(stderr, "muster: %s\n", error.message.c_str());
+  return kUsage;
+}
+
+int Version(const Options& options) {
+  std::printf("muster %s\n%s\n", MUSTER_VERSION, RuntimeVersion(options).c_str());
+  return 0;
+}
+
+telemetry::LogLevel LevelOf(const std::string& name) {
+  if (name == "debug") return telemetry::LogLevel::kDebug;
+  if (name == "warning") return telemetry::LogLevel::kWarning;
+  return name == "error" ? telemetry::LogLevel::kError : telemetry::LogLevel::kInfo;
+}
+
+int Run(int argc, char** argv) {
+  CommandLine line;
+  CLI::App app{"muster serves one model in every way a prediction can be asked for.", "muster"};
+  app.require_subcommand(1);
+  app.failure_message(CLI::FailureMessage::simple);
+  CLI::App* serve = app.add_subcommand("serve", "serve models over HTTP");
+  serve->add_option("PATH", line.paths,
+                    "model files, model folders, or repositories <model>/<version>/model.onnx");
+  AddSettings(*serve, line);
+  CLI::App* models = app.add_subcommand("models", "list models: inputs, outputs, sizes");
+  models->add_option("PATH", line.paths, "as for serve");
+  AddSettings(*models, line);
+  CLI::App* predict = app.add_subcommand("predict", "predict in this process, without a server");
+  predict->add_option("PATH", line.paths, "as for serve");
+  predict->add_option("--model", line.model, "name of the model, or the path of a model file")
+      ->type_name("MODEL");
+  predict
+      ->add_option("--input", line.input,
+                   "JSON body such as {\"inputs\": [5.1, 3.5, 1.4, 0.2]}, or - for standard input")
+      ->type_name("JSON|-")
+      ->required();
+  AddSettings(*predict, line);
+  CLI::App* version = app.add_subcommand("version", "print the versions of muster and its runtime");
+  AddSettings(*version, line);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : kUsage;
+  }
+  auto options = Read(line);
+  if (!options) return Fail(options.error());
+  telemetry::SetLogLevel(LevelOf(options->log_level));
+  if (version->parsed()) return Version(*options);
+  if (models->parsed()) return Models(*options);
+  if (predict->parsed()) return Predict(*options, line.model, line.input);
+  return Serve(*options);
+}
+
+}  // namespace
+}  // namespace muster::app
+
+int main(int argc, char** argv) { return muster::app::Run(argc, argv); }

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <deque>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "muster/base/loop.h"
+
+namespace muster::base {
+
+/// A Loop that the test drives: nothing runs until RunTurn or RunUntilIdle is called, on the
+/// calling thread. Post is thread-safe. Time is that of the given clock.
+class FakeLoop : public Loop {
+ public:
+  explicit FakeLoop(Clock& clock) : clock_(clock) {}
+  void Post(Task task) override;
+  void AtEndOfTurn(Task task) override;
+  TimerId At(TimePoint when, Task task) override;
+  void CancelTimer(TimerId id) override;
+  TimePoint Now() const override { return clock_.Now(); }
+
+  /// Runs what was posted and what is due, then the end-of-turn tasks. False if there was nothing.
+  bool RunTurn();
+  void RunUntilIdle();
+  /// Blocks until something has been posted (by another thread), then runs until idle.
+  void AwaitAndRun();
+
+ private:
+  bool RunPosted();
+  bool RunTimers();
+
+  Clock& clock_;
+  Mutex mutex_;
+  CondVar posted_;
+  std::deque<Task> tasks_ MUSTER_GUARDED_BY(mutex_);
+  std::vector<Task> end_of_turn_;
+  std::map<std::pair<TimePoint, TimerId>, Task> timers_;
+  TimerId next_timer_ = 1;
+};
+
+}  // namespace muster::base

@@ -1,0 +1,136 @@
+#include "muster/batching/batcher.h"
+
+#include <algorithm>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "muster/batching/internal/dispatch.h"
+#include "muster/batching/internal/executor.h"
+
+namespace muster::batching {
+namespace {
+
+/// Rows a run may have, given what the model takes.
+std::int64_t RowsPerRun(const model::ModelSpec& spec, std::int64_t max_batch_size) {
+  switch (spec.batch_axis) {
+    case model::BatchAxis::kNone:
+      return 1;
+    case model::BatchAxis::kFixed:
+      return std::min(max_batch_size, spec.fixed_batch);
+    case model::BatchAxis::kDynamic:
+      break;
+  }
+  return max_batch_size;
+}
+
+BatcherOptions Complete(BatcherOptions options, const model::ModelSpec& spec) {
+  options.policy.max_batch_size = RowsPerRun(spec, options.policy.max_batch_size);
+  if (options.max_queue_rows == 0) {
+    options.max_queue_rows = 2 * options.policy.max_batch_size * options.instances;
+  }
+  return options;
+}
+
+/// Executors and the timekeeper as threads around the Dispatch.
+class ThreadedBatcher final : public Batcher {
+ public:
+  using Instances = std::vector<std::unique_ptr<model::Instance>>;
+
+  ThreadedBatcher(const model::ModelSpec& spec, Instances instances,
+                  std::vector<tensor::Tensor> probe, const BatcherOptions& options, Device& device,
+                  base::Clock& clock)
+      : spec_(spec),
+        options_(options),
+        probe_(std::move(probe)),
+        dispatch_(options, device, clock) {
+    for (std::unique_ptr<model::Instance>& instance : instances) {
+      executors_.push_back(
+          std::make_unique<Executor>(spec_, std::move(instance), probe_, dispatch_, clock));
+    }
+    for (const auto& executor : executors_) {
+      threads_.emplace_back([&work = *executor] { work.Work(); });
+    }
+    timekeeper_ = std::jthread([this] { dispatch_.KeepTime(); });
+  }
+  ~ThreadedBatcher() override { ThreadedBatcher::Drain(); }
+
+  void Submit(WorkItem item) override {
+    MUSTER_CHECK(item.rows >= 1 && item.home != nullptr && item.done, "an incomplete WorkItem");
+    MUSTER_CHECK(item.inputs.size() == spec_.inputs.size(), "a WorkItem lacks inputs");
+    for (const tensor::Tensor& input : item.inputs) {
+      MUSTER_CHECK(input.shape().rank() >= 1 && input.rows() == item.rows,
+                   "a WorkItem of " + std::to_string(item.rows) + " rows has an input of shape " +
+                       input.shape().ToString());
+    }
+    dispatch_.Submit(std::move(item));
+  }
+
+  BatcherSnapshot Snapshot() const override {
+    BatcherSnapshot snapshot;
+    dispatch_.FillSnapshot(snapshot);
+    snapshot.policy = options_.policy.kind;
+    snapshot.instances = options_.instances;
+    snapshot.max_batch_size = options_.policy.max_batch_size;
+    snapshot.max_queue_rows = options_.max_queue_rows;
+    return snapshot;
+  }
+
+  // The timekeeper goes last: what waits may still expire while the rest is run.
+  void Drain() override {
+    std::call_once(drained_, [this] {
+      dispatch_.StartDrain();
+      threads_.clear();
+      dispatch_.StopTimekeeper();
+      timekeeper_.join();
+    });
+  }
+
+ private:
+  const model::ModelSpec& spec_;
+  const BatcherOptions options_;
+  const std::vector<tensor::Tensor> probe_;
+  Dispatch dispatch_;
+  std::vector<std::unique_ptr<Executor>> executors_;
+  std::vector<std::jthread> threads_;
+  std::jthread timekeeper_;
+  std::once_flag drained_;
+};
+
+}  // namespace
+
+base::Status BatcherOptions::Validate() const {
+  MUSTER_RETURN_IF_ERROR(policy.Validate());
+  if (instances < 1 || instances > 1024) {
+    return base::InvalidArgument("instances must be between 1 and 1024, not " +
+                                 std::to_string(instances));
+  }
+  if (threads_per_instance < 1 || threads_per_instance > 1024) {
+    return base::InvalidArgument("threads_per_instance must be between 1 and 1024, not " +
+                                 std::to_string(threads_per_instance));
+  }
+  if (max_queue_rows < 0) {
+    return base::InvalidArgument("max_queue_rows must not be negative; 0 derives it");
+  }
+  if (max_queue_bytes == 0) return base::InvalidArgument("max_queue_bytes must not be 0");
+  return {};
+}
+
+base::Result<std::unique_ptr<Batcher>> Batcher::Create(model::Model& model,
+                                                       std::vector<tensor::Tensor> probe,
+                                                       const BatcherOptions& options,
+                                                       Device& device, base::Clock& clock) {
+  MUSTER_RETURN_IF_ERROR(options.Validate());
+  ThreadedBatcher::Instances instances;
+  for (int i = 0; i < options.instances; ++i) {
+    MUSTER_ASSIGN_OR_RETURN(auto instance,
+                            model.NewInstance({.threads = options.threads_per_instance}));
+    instances.push_back(std::move(instance));
+  }
+  return std::unique_ptr<Batcher>(
+      std::make_unique<ThreadedBatcher>(model.spec(), std::move(instances), std::move(probe),
+                                        Complete(options, model.spec()), device, clock));
+}
+
+}  // namespace muster::batching

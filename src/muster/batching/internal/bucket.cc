@@ -1,0 +1,100 @@
+#include "muster/batching/internal/bucket.h"
+
+#include <functional>
+#include <utility>
+
+namespace muster::batching {
+namespace {
+
+// Calls f with the numbers of a signature one after another, until it returns false. Axis 0 is
+// rows.
+template <class F>
+bool EachNumber(const std::vector<tensor::Tensor>& inputs, F&& f) {
+  for (const tensor::Tensor& input : inputs) {
+    if (!f(static_cast<std::int64_t>(input.dtype()))) return false;
+    const int rank = input.shape().rank();
+    if (!f(rank)) return false;
+    for (int axis = 1; axis < rank; ++axis) {
+      if (!f(input.shape()[axis])) return false;
+    }
+  }
+  return true;
+}
+
+bool Matches(const Bucket& bucket, const std::vector<tensor::Tensor>& inputs,
+             std::string_view client) {
+  std::size_t i = 0;
+  const auto same = [&](std::int64_t number) {
+    return i < bucket.signature.size() && bucket.signature[i++] == number;
+  };
+  return EachNumber(inputs, same) && i == bucket.signature.size() && bucket.client == client;
+}
+
+std::uint64_t HashOf(const std::vector<tensor::Tensor>& inputs, std::string_view client) {
+  std::uint64_t hash = std::hash<std::string_view>{}(client);
+  EachNumber(inputs, [&](std::int64_t number) {
+    hash = (hash ^ static_cast<std::uint64_t>(number)) * 0x9e3779b97f4a7c15u;
+    hash ^= hash >> 32;
+    return true;
+  });
+  return hash;
+}
+
+}  // namespace
+
+OrderKey OrderOf(const Pending& pending) {
+  const WorkItem& item = pending.item;
+  return {-static_cast<std::int64_t>(item.priority),
+          item.deadline_is_explicit ? item.deadline : base::kNever, pending.sequence};
+}
+
+void Bucket::Append(Pending& pending) {
+  pending.bucket = this;
+  pending.older = newest;
+  pending.newer = nullptr;
+  (newest != nullptr ? newest->newer : oldest) = &pending;
+  newest = &pending;
+  rows += pending.untaken();
+  order.Push(pending, OrderOf(pending));
+}
+
+void Bucket::Unlink(Pending& pending) {
+  (pending.older != nullptr ? pending.older->newer : oldest) = pending.newer;
+  (pending.newer != nullptr ? pending.newer->older : newest) = pending.older;
+  pending.older = pending.newer = nullptr;
+  pending.bucket = nullptr;
+  rows -= pending.untaken();
+  order.Remove(pending);
+}
+
+Bucket& BucketTable::FindOrAdd(const std::vector<tensor::Tensor>& inputs, std::string_view client) {
+  if (last_used_ != nullptr && Matches(*last_used_, inputs, client)) return *last_used_;
+  const std::uint64_t hash = HashOf(inputs, client);
+  const auto [begin, end] = buckets_.equal_range(hash);
+  for (auto it = begin; it != end; ++it) {
+    if (Matches(*it->second, inputs, client)) return *(last_used_ = it->second.get());
+  }
+  auto bucket = std::make_unique<Bucket>();
+  bucket->client = client;
+  bucket->hash = hash;
+  EachNumber(inputs, [&](std::int64_t number) {
+    bucket->signature.push_back(number);
+    return true;
+  });
+  last_used_ = bucket.get();
+  buckets_.emplace(hash, std::move(bucket));
+  return *last_used_;
+}
+
+void BucketTable::OnEmpty(Bucket& bucket) {
+  if (buckets_.size() <= kKept) return;
+  if (last_used_ == &bucket) last_used_ = nullptr;
+  const auto [begin, end] = buckets_.equal_range(bucket.hash);
+  for (auto it = begin; it != end; ++it) {
+    if (it->second.get() != &bucket) continue;
+    buckets_.erase(it);
+    return;
+  }
+}
+
+}  // namespace muster::batching

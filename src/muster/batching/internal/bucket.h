@@ -1,0 +1,68 @@
+#pragma once
+
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "muster/base/clock.h"
+#include "muster/batching/internal/index_heap.h"
+#include "muster/batching/internal/pending.h"
+#include "muster/tensor/tensor.h"
+
+namespace muster::batching {
+
+/// Which request is next: higher priority, then earlier explicit deadline, then earlier arrival.
+struct OrderKey {
+  std::int64_t negated_priority;
+  base::TimePoint deadline;
+  std::uint64_t sequence;
+  auto operator<=>(const OrderKey&) const = default;
+};
+OrderKey OrderOf(const Pending& pending);
+
+/// Requests whose rows may share a run: equal row shapes and dtypes of all inputs, and no isolated
+/// client beside another.
+struct Bucket {
+  std::vector<std::int64_t> signature;  // per input: dtype, rank of a row, its extents
+  std::string client;                   // whose bucket it is; empty: of all that are not isolated
+  std::uint64_t hash = 0;
+
+  IndexHeap<Pending, OrderKey, &Pending::order_place> order;
+  Pending* oldest = nullptr;
+  Pending* newest = nullptr;
+  std::int64_t rows = 0;  // not yet taken
+
+  // Where the queue keeps it: in exactly one of the two while it has rows, else in neither.
+  std::size_t ready_place = kNoPlace;
+  std::size_t wake_place = kNoPlace;
+
+  bool empty() const { return oldest == nullptr; }
+  /// Adds the untaken rows of a request that arrived last.
+  void Append(Pending& pending);
+  void Unlink(Pending& pending);
+};
+
+/// Finds and keeps buckets by what may share a run. Some empty ones are kept for the next request
+/// of their kind; not all, because clients choose shapes.
+class BucketTable {
+ public:
+  Bucket& FindOrAdd(const std::vector<tensor::Tensor>& inputs, std::string_view client);
+  /// `bucket` has become empty; it may be destroyed.
+  void OnEmpty(Bucket& bucket);
+  template <class F>
+  void ForEach(F&& f) const {
+    for (const auto& [hash, bucket] : buckets_) f(*bucket);
+  }
+
+ private:
+  static constexpr std::size_t kKept = 16;
+  std::unordered_multimap<std::uint64_t, std::unique_ptr<Bucket>> buckets_;
+  Bucket* last_used_ = nullptr;
+};
+
+}  // namespace muster::batching

@@ -1,0 +1,27 @@
+#pragma once
+
+#include <cstddef>
+#include <vector>
+
+#include "muster/batching/internal/pending.h"
+
+namespace muster::batching {
+
+/// Requests whose outcome is set, on their way to whoever asked. The one place where `done` is
+/// posted; never used under the batcher's lock. Answers for one loop travel in one task.
+class Deliveries {
+ public:
+  void Add(PendingPtr pending) { pending_.push_back(std::move(pending)); }
+  bool empty() const { return pending_.empty(); }
+  std::vector<PendingPtr>& pending() { return pending_; }
+  /// Posts all and is empty again.
+  void Post();
+  /// From within a request's own stop callback: the others' is destroyed before they are posted, so
+  /// that none can come later and find no batcher; this one is running and will not come again.
+  static void PostFromStopCallback(PendingPtr pending);
+
+ private:
+  std::vector<PendingPtr> pending_;
+};
+
+}  // namespace muster::batching

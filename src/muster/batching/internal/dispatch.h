@@ -1,0 +1,111 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "muster/base/clock.h"
+#include "muster/base/mutex.h"
+#include "muster/batching/batch_queue.h"
+#include "muster/batching/batcher.h"
+#include "muster/batching/device.h"
+#include "muster/batching/internal/deliveries.h"
+#include "muster/batching/internal/pending.h"
+#include "muster/telemetry/histogram.h"
+
+namespace muster::batching {
+
+/// An executor's place: where it sleeps, and the slot of the device it holds.
+struct Seat {
+  base::CondVar wake;
+  bool woken = false;
+  bool holds_slot = false;
+  base::Duration used{0};  // of the slot, not yet charged
+};
+
+/// Everything that submitters, executors and the timekeeper share, behind one lock: the queue, who
+/// sleeps, and the figures. No callback and no wait for a slot happens under it.
+///
+/// Wake-ups. An executor searches from when it wants work until it has a batch or sleeps. Whenever
+/// the lock is free: if a batch is ready and an executor sleeps, another one searches. A submitter
+/// wakes a sleeper only if none searches; whoever forms a batch and leaves more that is ready wakes
+/// the next. So every launch wakes at most one executor and none is forgotten.
+///
+/// Time. Executors sleep until woken; the timekeeper alone waits for a time: the nearest deadline
+/// of a waiting request, or when a policy wants to be asked again while executors sleep. So expired
+/// requests are answered on time though all instances are busy.
+class Dispatch final : private CancelListener {
+ public:
+  Dispatch(const BatcherOptions& options, Device& device, base::Clock& clock);
+  ~Dispatch();
+
+  void Submit(WorkItem item);
+
+  /// Blocks until a batch has been formed, holding a slot of the device; none: drained, holding
+  /// none. Charges seat.used for the batch before.
+  FormedBatch Next(Seat& seat);
+  /// A run of some rows of a failed batch begins.
+  RunInfo BeginExtraRun(std::int64_t rows);
+  /// Numbers a run.
+  std::uint64_t NewRunId() { return next_run_.fetch_add(1, std::memory_order_relaxed); }
+
+  /// A run is over: its rows have these parts (one for each slice, in order).
+  void Succeed(const RunInfo& run, std::span<const Slice> slices, std::span<WorkPart> parts);
+  /// A run failed; its rows are not settled by that.
+  void Retry(const RunInfo& run, std::span<const Slice> slices);
+  /// Settles rows: they have no value. All of its rows if a request is isolated as a whole.
+  void Fail(std::span<const Slice> slices, const base::Error& error);
+  /// Marks the open units that must not run again, and answers those that are past their deadline.
+  void CloseDead(std::span<const Slice> units, std::vector<bool>& open);
+  void IsolateClient(const std::string& client);
+  bool any_run_succeeded() const;
+
+  /// Answers what expires and wakes executors when time has come; returns after StopTimekeeper.
+  void KeepTime();
+  void StartDrain();
+  void StopTimekeeper();
+  void FillSnapshot(BatcherSnapshot& snapshot) const;
+
+ private:
+  void OnCancelled(Pending& pending) noexcept override;
+
+  base::Status Accept(const PendingPtr& pending, base::TimePoint now) MUSTER_REQUIRES(mutex_);
+  bool Ready(base::TimePoint now) MUSTER_REQUIRES(mutex_);
+  Seat* ClaimSleeper(base::TimePoint now) MUSTER_REQUIRES(mutex_);
+  void Sleep(Seat& seat) MUSTER_REQUIRES(mutex_);
+  void Arm(base::TimePoint when) MUSTER_REQUIRES(mutex_);
+  void TakeSlot(Seat& seat) MUSTER_REQUIRES(mutex_);
+  void GiveSlotBack(Seat& seat) MUSTER_REQUIRES(mutex_);
+  bool PostDead(base::TimePoint now) MUSTER_REQUIRES(mutex_);
+  void CollectDead(base::TimePoint now, Deliveries& out) MUSTER_REQUIRES(mutex_);
+  void CountOutcome(const base::Error& error) MUSTER_REQUIRES(mutex_);
+  void CountRun(const RunInfo& run, bool succeeded) MUSTER_REQUIRES(mutex_);
+  void FailSlice(const Slice& slice, const base::Error& error, base::TimePoint at)
+      MUSTER_REQUIRES(mutex_);
+  void AnswerIfComplete(const PendingPtr& pending, Deliveries& out) MUSTER_REQUIRES(mutex_);
+  void Finish(Deliveries& done);
+
+  base::Clock& clock_;
+  Device& device_;
+  const Device::FlowId flow_;
+  std::atomic<std::uint64_t> next_run_{1};
+
+  mutable base::Mutex mutex_;
+  BatchQueue queue_ MUSTER_GUARDED_BY(mutex_);
+  std::vector<Seat*> sleeping_ MUSTER_GUARDED_BY(mutex_);  // the last to fall asleep wakes first
+  int searching_ MUSTER_GUARDED_BY(mutex_) = 0;
+  bool draining_ MUSTER_GUARDED_BY(mutex_) = false;
+
+  base::CondVar timekeeper_;
+  base::TimePoint armed_ MUSTER_GUARDED_BY(mutex_) = base::kNever;
+  bool stop_timekeeper_ MUSTER_GUARDED_BY(mutex_) = false;
+
+  BatcherSnapshot figures_ MUSTER_GUARDED_BY(mutex_);  // its counters and what runs; no histograms
+  telemetry::Histogram batch_rows_;
+  telemetry::Histogram queue_wait_;
+  telemetry::Histogram run_time_;
+};
+
+}  // namespace muster::batching

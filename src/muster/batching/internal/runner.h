@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "muster/base/clock.h"
+#include "muster/base/result.h"
+#include "muster/batching/batch_queue.h"
+#include "muster/batching/work.h"
+#include "muster/model/model.h"
+#include "muster/tensor/tensor.h"
+
+namespace muster::batching {
+
+/// What came of one run.
+struct RunOutcome {
+  RunInfo info;
+  /// [rows, …] each, padding cut off; checked against the model's spec. Errors: the backend's own,
+  /// INTERNAL "BACKEND_INVALID", or RESOURCE_EXHAUSTED where there was no memory for the batch.
+  base::Result<std::vector<tensor::Tensor>> outputs;
+};
+
+/// Makes one run out of slices on an instance of its own: gathers their rows (one slice is passed
+/// as a view, without a copy), pads for models that take a fixed number of rows, runs, waits, and
+/// checks what comes back. Used by one thread.
+class Runner {
+ public:
+  Runner(const model::ModelSpec& spec, std::unique_ptr<model::Instance> instance,
+         base::Clock& clock);
+  ~Runner();
+
+  /// `info` carries id, rows, reason and formed; the rest is filled in. Blocks.
+  RunOutcome Run(std::span<const Slice> slices, RunInfo info);
+  /// Whether the model still takes rows it has taken before. Blocks.
+  base::Status RunProbe(std::span<const tensor::Tensor> probe, model::RunId id);
+
+ private:
+  class Sink;
+  base::Status Assemble(std::span<const Slice> slices, std::int64_t rows);
+  tensor::Tensor AssembleInput(std::size_t input, std::span<const Slice> slices, std::int64_t rows);
+  tensor::Tensor BatchTensor(std::size_t input, const tensor::Tensor& like, std::int64_t rows);
+  base::Result<std::vector<tensor::Tensor>> Start(model::RunId id);
+  void ReleaseInputs();
+  /// Rows of the model's run for `rows` rows of requests.
+  std::int64_t ModelRows(std::int64_t rows) const;
+
+  const model::ModelSpec& spec_;
+  std::unique_ptr<model::Instance> instance_;
+  base::Clock& clock_;
+  std::unique_ptr<Sink> sink_;
+  std::vector<tensor::Tensor> inputs_;      // of the run at hand
+  std::vector<tensor::BufferRef> buffers_;  // per input, where batches are gathered
+};
+
+/// Rows [begin, begin + count) of each, as views.
+std::vector<tensor::Tensor> OutputRows(const std::vector<tensor::Tensor>& outputs,
+                                       std::int64_t begin, std::int64_t count);
+
+}  // namespace muster::batching

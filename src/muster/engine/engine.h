@@ -1,0 +1,95 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "muster/base/cancellation.h"
+#include "muster/base/clock.h"
+#include "muster/base/function.h"
+#include "muster/base/loop.h"
+#include "muster/base/result.h"
+#include "muster/batching/batcher.h"
+#include "muster/batching/work.h"
+#include "muster/model/layout.h"
+#include "muster/registry/registry.h"
+#include "muster/tensor/tensor.h"
+
+namespace muster::engine {
+
+// The front ends know this header and nothing below it.
+using batching::Isolation;
+using registry::ModelLease;
+using PredictResult = batching::WorkResult;
+
+/// Rows for one model version.
+struct PredictRequest {
+  ModelLease model;
+  /// In the order of the model's inputs, each [rows, …] (checked by the engine).
+  std::vector<tensor::Tensor> inputs;
+  std::int64_t rows = 0;  ///< ≥ 1
+  Isolation isolation = Isolation::kRow;
+  int priority = 0;  ///< higher first
+  /// Time left, counted from Predict; none: the server's default, which never shapes batches.
+  std::optional<base::Duration> timeout;
+  base::CancelToken cancelled;
+  std::string client_id;                   ///< token id; empty: unnamed
+  std::optional<std::string> sequence_id;  ///< refused until a model keeps sequences
+  std::optional<std::string> cache_key;
+};
+
+struct PredictResponse {
+  ModelLease model;
+  PredictResult work;
+  bool cold_start = false;  ///< the first prediction of this version since it was loaded
+};
+
+using Completion = base::UniqueFunction<void(base::Result<PredictResponse>)>;
+
+/// Counters and state of one model version, for /models, /stats and /metrics.
+struct ModelStatus {
+  std::string name;
+  std::string version;
+  registry::VersionState state = registry::VersionState::kLoading;
+  std::string reason;
+  base::WallTime changed_at;
+  bool is_default = false;
+  // The rest only where state is READY.
+  ModelLease lease;
+  bool batchable = false;
+  std::string batchable_reason;  ///< why not
+  bool bit_identical = false;
+  std::uint64_t file_bytes = 0;
+  std::uint64_t request_count = 0;
+  std::uint64_t error_count = 0;  ///< requests refused, expired or with a failed row
+  batching::BatcherSnapshot batcher;
+  telemetry::HistogramSnapshot latency;  ///< ns from Predict to its completion
+};
+
+struct HealthReport {
+  bool live = true;
+  bool ready = false;  ///< false while loading or draining
+  bool draining = false;
+  bool degraded = false;  ///< a model failed to load, or none is ready
+  std::vector<std::string> problems;
+};
+
+/// What answers predictions. Thread-safe.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  /// The version that shall answer; see Registry::Find for empty names and errors.
+  virtual base::Result<ModelLease> Resolve(std::string_view model, std::string_view version) = 0;
+  /// Asynchronous: returns at once; `done` is called exactly once on `home`, never inline. Errors
+  /// are those of Batcher::Submit, plus INVALID_ARGUMENT for inputs the model does not take,
+  /// UNIMPLEMENTED for sequences and UNAVAILABLE "DRAINING" during shutdown. Retryable:
+  /// UNAVAILABLE, RESOURCE_EXHAUSTED.
+  virtual void Predict(PredictRequest request, base::Loop* home, Completion done) = 0;
+  virtual std::vector<ModelStatus> Models() const = 0;
+  virtual HealthReport Health() const = 0;
+};
+
+}  // namespace muster::engine

@@ -1,0 +1,91 @@
+#include "muster/engine/internal/live_version.h"
+
+#include <filesystem>
+#include <system_error>
+
+namespace muster::engine {
+namespace {
+
+batching::BatcherOptions OptionsFor(const LiveVersion& live, int cores) {
+  const registry::ModelConfig& config = live.config;
+  batching::BatcherOptions options;
+  // The names were checked with the configuration.
+  options.policy.kind = batching::ParsePolicyKind(config.policy).value();
+  options.policy.max_wait =
+      std::chrono::microseconds(static_cast<std::int64_t>(config.max_wait_ms * 1e3));
+  options.policy.max_batch_size = live.batchable ? config.max_batch_size : 1;
+  if (live.batchable && live.spec.batch_axis == model::BatchAxis::kFixed) {
+    options.policy.max_batch_size = std::min(config.max_batch_size, live.spec.fixed_batch);
+  }
+  options.instances = config.instances > 0 ? config.instances : cores;
+  options.threads_per_instance = config.threads;
+  options.max_queue_rows = config.max_queue_rows;
+  return options;
+}
+
+/// Labels that fit no output are a mistake to name now, not at the first answer.
+base::Status CheckLabels(const LiveVersion& live) {
+  if (live.layout.probabilities < 0) return {};
+  const auto& output = live.spec.outputs[static_cast<std::size_t>(live.layout.probabilities)];
+  const auto dims = model::RowDims(live.spec, output);
+  const std::int64_t k = dims.empty() ? 1 : dims.back().size;
+  const auto labels = static_cast<std::int64_t>(live.spec.labels.size());
+  if (labels == 0 || k < 0 || k == labels) return {};
+  return base::InvalidArgument("`labels` has " + std::to_string(labels) + " entries, but output `" +
+                               output.name + "` has " + std::to_string(k) + " classes");
+}
+
+base::Status CheckFeatureNames(const LiveVersion& live) {
+  const auto& names = live.config.feature_names;
+  if (names.empty()) return {};
+  if (live.spec.inputs.size() != 1) {
+    return base::InvalidArgument("`feature_names` is for models with one input; this one has " +
+                                 std::to_string(live.spec.inputs.size()));
+  }
+  const auto dims = model::RowDims(live.spec, live.spec.inputs[0]);
+  if (dims.size() == 1 && !dims[0].dynamic() &&
+      dims[0].size != static_cast<std::int64_t>(names.size())) {
+    return base::InvalidArgument("`feature_names` has " + std::to_string(names.size()) +
+                                 " entries, but input `" + live.spec.inputs[0].name + "` takes " +
+                                 std::to_string(dims[0].size));
+  }
+  return {};
+}
+
+std::uint64_t FileBytes(const model::ModelSource& source) {
+  if (source.path.empty()) return source.bytes.size();
+  std::error_code error;
+  const auto bytes = std::filesystem::file_size(source.path, error);
+  return error ? 0 : bytes;
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<LiveVersion>> StartVersion(const registry::ModelConfig& config,
+                                                        const model::ModelSource& source,
+                                                        model::ModelLoader& loader,
+                                                        batching::Device& device, int cores,
+                                                        base::Clock& clock) {
+  MUSTER_RETURN_IF_ERROR(config.Validate());
+  auto live = std::make_unique<LiveVersion>();
+  live->config = config;
+  live->file_bytes = FileBytes(source);
+  MUSTER_ASSIGN_OR_RETURN(live->model, loader.Load(source, {.threads = config.threads}));
+  live->spec = live->model->spec();
+  if (!config.labels.empty()) live->spec.labels = config.labels;
+  live->layout = model::DeriveLayout(live->spec);
+  MUSTER_RETURN_IF_ERROR(CheckLabels(*live));
+  MUSTER_RETURN_IF_ERROR(CheckFeatureNames(*live));
+  {
+    MUSTER_ASSIGN_OR_RETURN(auto instance, live->model->NewInstance({.threads = config.threads}));
+    live->proof = batching::ProveBatching(live->spec, *instance);
+  }
+  live->batchable = config.batchable.value_or(live->proof.batchable) &&
+                    live->spec.batch_axis != model::BatchAxis::kNone;
+  MUSTER_ASSIGN_OR_RETURN(live->batcher,
+                          batching::Batcher::Create(*live->model, live->proof.probe,
+                                                    OptionsFor(*live, cores), device, clock));
+  return live;
+}
+
+}  // namespace muster::engine

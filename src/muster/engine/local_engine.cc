@@ -1,0 +1,243 @@
+#include "muster/engine/local_engine.h"
+
+#include <atomic>
+#include <utility>
+
+#include "muster/batching/device.h"
+#include "muster/engine/internal/live_version.h"
+#include "muster/registry/reaper.h"
+#include "muster/telemetry/log.h"
+
+namespace muster::engine {
+namespace {
+
+using base::Error;
+using base::InvalidArgument;
+using base::Status;
+
+LiveVersion& Live(const ModelLease& lease) { return static_cast<LiveVersion&>(*lease); }
+
+Status CheckRequest(const PredictRequest& request) {
+  if (request.sequence_id) {
+    return base::Unimplemented("sequences are not supported", "SEQUENCES_UNSUPPORTED");
+  }
+  if (request.rows < 1) return InvalidArgument("expected at least one row", "EMPTY_BATCH");
+  const model::ModelSpec& spec = request.model->spec;
+  if (request.inputs.size() != spec.inputs.size()) {
+    return InvalidArgument("expected " + std::to_string(spec.inputs.size()) + " inputs, got " +
+                               std::to_string(request.inputs.size()),
+                           "MISSING_INPUT");
+  }
+  for (std::size_t i = 0; i < request.inputs.size(); ++i) {
+    MUSTER_RETURN_IF_ERROR(model::CheckInput(spec, spec.inputs[i], request.inputs[i]));
+    if (request.inputs[i].rows() != request.rows) {
+      return InvalidArgument("input `" + spec.inputs[i].name + "`: expected " +
+                                 std::to_string(request.rows) + " rows, got " +
+                                 std::to_string(request.inputs[i].rows()),
+                             "SHAPE");
+    }
+  }
+  return {};
+}
+
+class LocalEngineImpl final : public LocalEngine {
+ public:
+  LocalEngineImpl(const EngineOptions& options, model::ModelLoader& loader, base::Clock& clock)
+      : options_(options),
+        loader_(loader),
+        clock_(clock),
+        device_(batching::MakeFairDevice(options.cores)),
+        registry_(clock) {
+    registry_.SetDefault(options.default_model);
+  }
+  ~LocalEngineImpl() override { Drain(); }
+
+  Status Load(const registry::ModelFolder& folder) override {
+    Status first;
+    if (!folder.status) {
+      const std::string version = folder.versions.empty() ? "1" : folder.versions.back().version;
+      return Fail(folder.name, version, folder.status.error());
+    }
+    for (const registry::VersionFile& file : folder.versions) {
+      const Status status = LoadVersion(folder, file);
+      if (!status && first) first = status;
+    }
+    return first;
+  }
+
+  void SetReady() override { ready_ = true; }
+  void SetDraining() override { draining_ = true; }
+
+  void Drain() override {
+    draining_ = true;
+    refusing_ = true;
+    for (const registry::VersionEntry& entry : registry_.List()) {
+      if (entry.lease) Live(entry.lease).batcher->Drain();
+    }
+    registry_.Clear();
+  }
+
+  base::Result<ModelLease> Resolve(std::string_view model, std::string_view version) override {
+    return registry_.Find(model, version);
+  }
+
+  void Predict(PredictRequest request, base::Loop* home, Completion done) override {
+    const base::TimePoint start = clock_.Now();
+    LiveVersion& live = Live(request.model);
+    live.requests.Add();
+    Status status = refusing_ ? Status(base::Unavailable("the server is shutting down", "DRAINING"))
+                              : CheckRequest(request);
+    if (!status) {
+      live.errors.Add();
+      home->Post(
+          [done = std::move(done), error = status.error()]() mutable { done(std::move(error)); });
+      return;
+    }
+    live.batcher->Submit(ToWorkItem(std::move(request), home, start, std::move(done)));
+  }
+
+  std::vector<ModelStatus> Models() const override {
+    std::vector<ModelStatus> all;
+    const std::string default_name = registry_.DefaultName();
+    for (const registry::VersionEntry& entry : registry_.List()) {
+      all.push_back(StatusOf(entry, default_name));
+    }
+    return all;
+  }
+
+  HealthReport Health() const override {
+    HealthReport report;
+    report.draining = draining_;
+    report.ready = ready_ && !draining_;
+    bool any_ready = false;
+    for (const registry::VersionEntry& entry : registry_.List()) {
+      any_ready |= entry.state == registry::VersionState::kReady;
+      if (entry.state != registry::VersionState::kFailed) continue;
+      report.degraded = true;
+      report.problems.push_back("model " + entry.name + " version " + entry.version + ": " +
+                                entry.reason);
+    }
+    if (ready_ && !any_ready && !draining_) {
+      report.degraded = true;
+      report.problems.push_back("no model is ready");
+    }
+    return report;
+  }
+
+ private:
+  Status Fail(const std::string& name, const std::string& version, const Error& error) {
+    registry_.SetFailed(name, version, error.message);
+    telemetry::Log(telemetry::LogLevel::kError, "model failed to load",
+                   {{"model", name}, {"version", version}, {"reason", error.message}});
+    return error;
+  }
+
+  Status LoadVersion(const registry::ModelFolder& folder, const registry::VersionFile& file) {
+    registry_.SetLoading(folder.name, file.version);
+    const base::TimePoint start = clock_.Now();
+    auto live = StartVersion(folder.config, {.path = file.path, .bytes = {}}, loader_, *device_,
+                             options_.cores, clock_);
+    if (!live) return Fail(folder.name, file.version, live.error());
+    LiveVersion& version = **live;
+    version.name = folder.name;
+    version.version = file.version;
+    if (!version.batchable && version.spec.batch_axis == model::BatchAxis::kDynamic) {
+      telemetry::Log(telemetry::LogLevel::kWarning, "model is not batched",
+                     {{"model", folder.name}, {"reason", version.proof.reason}});
+    }
+    telemetry::Log(telemetry::LogLevel::kInfo, "model ready",
+                   {{"model", folder.name},
+                    {"version", file.version},
+                    {"load_ms", std::to_string(base::ToMillis(clock_.Now() - start))},
+                    {"instances", std::to_string(version.batcher->Snapshot().instances)}});
+    registry_.SetReady(reaper_.Lease(*std::move(live)));
+    return {};
+  }
+
+  batching::WorkItem ToWorkItem(PredictRequest request, base::Loop* home, base::TimePoint start,
+                                Completion done) {
+    batching::WorkItem item;
+    item.inputs = std::move(request.inputs);
+    item.rows = request.rows;
+    item.isolation = request.isolation;
+    item.priority = request.priority;
+    item.deadline_is_explicit = request.timeout.has_value();
+    item.deadline =
+        start + std::min<base::Duration>(request.timeout.value_or(options_.default_timeout),
+                                         options_.max_timeout);
+    item.cancelled = std::move(request.cancelled);
+    item.client = std::move(request.client_id);
+    item.home = home;
+    item.done = [this, start, lease = std::move(request.model),
+                 done = std::move(done)](base::Result<batching::WorkResult> work) mutable {
+      Finish(start, std::move(lease), std::move(work), done);
+    };
+    return item;
+  }
+
+  void Finish(base::TimePoint start, ModelLease lease, base::Result<batching::WorkResult> work,
+              Completion& done) {
+    LiveVersion& live = Live(lease);
+    live.latency.Record(clock_.Now() - start);
+    if (!work) {
+      live.errors.Add();
+      done(std::move(work).error());
+      return;
+    }
+    if (!work->errors.empty()) live.errors.Add();
+    const bool cold = !live.warm.exchange(true, std::memory_order_relaxed);
+    done(PredictResponse{std::move(lease), *std::move(work), cold});
+  }
+
+  static ModelStatus StatusOf(const registry::VersionEntry& entry,
+                              const std::string& default_name) {
+    ModelStatus status;
+    status.name = entry.name;
+    status.version = entry.version;
+    status.state = entry.state;
+    status.reason = entry.reason;
+    status.changed_at = entry.changed_at;
+    status.is_default = entry.name == default_name;
+    status.lease = entry.lease;
+    if (!entry.lease) return status;
+    const LiveVersion& live = Live(entry.lease);
+    status.batchable = live.batchable;
+    status.batchable_reason = live.batchable ? "" : live.proof.reason;
+    status.bit_identical = live.proof.bit_identical;
+    status.file_bytes = live.file_bytes;
+    status.request_count = live.requests.value();
+    status.error_count = live.errors.value();
+    status.batcher = live.batcher->Snapshot();
+    status.latency = live.latency.Snapshot();
+    return status;
+  }
+
+  const EngineOptions options_;
+  model::ModelLoader& loader_;
+  base::Clock& clock_;
+  std::unique_ptr<batching::Device> device_;
+  registry::Reaper reaper_;  // destroyed after the registry has let go of its leases
+  registry::Registry registry_;
+  std::atomic<bool> ready_{false};
+  std::atomic<bool> draining_{false};  // ready says no
+  std::atomic<bool> refusing_{false};  // requests are refused
+};
+
+}  // namespace
+
+Status EngineOptions::Validate() const {
+  if (cores < 1) return InvalidArgument("`cores` expects 1 or more, got " + std::to_string(cores));
+  if (default_timeout.count() < 1 || default_timeout > max_timeout) {
+    return InvalidArgument("`default_timeout` expects 1 ms up to `max_timeout`");
+  }
+  return {};
+}
+
+base::Result<std::unique_ptr<LocalEngine>> LocalEngine::Create(const EngineOptions& options,
+                                                               model::ModelLoader& loader,
+                                                               base::Clock& clock) {
+  MUSTER_RETURN_IF_ERROR(options.Validate());
+  return std::unique_ptr<LocalEngine>(std::make_unique<LocalEngineImpl>(options, loader, clock));
+}
+
+}  // namespace muster::engine

@@ -1,0 +1,171 @@
+#include "muster/engine/local_engine.h"
+
+#include <gtest/gtest.h>
+#include <optional>
+
+#include "muster/base/fake_loop.h"
+#include "muster/model/fake_loader.h"
+
+namespace muster::engine {
+namespace {
+
+using base::Code;
+using tensor::Tensor;
+
+class LocalEngineTest : public testing::Test {
+ protected:
+  LocalEngineTest() {
+    loader_.Put("doubling", {});
+    loader_.Put("mixing", {.mixes_rows = true});
+    engine_ = *LocalEngine::Create({.cores = 1, .default_model = ""}, loader_, clock_);
+  }
+  ~LocalEngineTest() override {
+    engine_->Drain();
+    loop_.RunUntilIdle();
+  }
+
+  base::Status Load(const std::string& name, const std::string& path,
+                    registry::ModelConfig config = {}) {
+    return engine_->Load({name, {{"1", path}}, std::move(config), {}});
+  }
+  PredictRequest Request(std::vector<float> x) {
+    PredictRequest request;
+    request.model = *engine_->Resolve("", "");
+    request.rows = static_cast<std::int64_t>(x.size());
+    request.inputs = {Tensor::Of<float>({request.rows, 1}, x)};
+    return request;
+  }
+  base::Result<PredictResponse> Predict(PredictRequest request) {
+    std::optional<base::Result<PredictResponse>> answer;
+    engine_->Predict(std::move(request), &loop_,
+                     [&](base::Result<PredictResponse> r) { answer = std::move(r); });
+    EXPECT_FALSE(answer.has_value()) << "a completion must never run inline";
+    while (!answer) loop_.AwaitAndRun();
+    return *std::move(answer);
+  }
+  ModelStatus Status() { return engine_->Models().at(0); }
+
+  base::FakeClock clock_;
+  base::FakeLoop loop_{clock_};
+  model::FakeLoader loader_;
+  std::unique_ptr<LocalEngine> engine_;
+};
+
+TEST_F(LocalEngineTest, AnswersOnTheCallersLoop) {
+  ASSERT_TRUE(Load("m", "doubling"));
+  auto answer = Predict(Request({1, 2, 3}));
+  ASSERT_TRUE(answer) << answer.error().message;
+  ASSERT_EQ(answer->work.parts.size(), 1u);
+  const auto y = answer->work.parts[0].outputs[0].data<const float>();
+  EXPECT_EQ(std::vector<float>(y.begin(), y.end()), (std::vector<float>{2, 4, 6}));
+}
+
+TEST_F(LocalEngineTest, CallsOnlyTheFirstPredictionAColdStart) {
+  ASSERT_TRUE(Load("m", "doubling"));
+  EXPECT_TRUE(Predict(Request({1}))->cold_start);
+  EXPECT_FALSE(Predict(Request({1}))->cold_start);
+}
+
+TEST_F(LocalEngineTest, RefusesInputsTheModelDoesNotTake) {
+  ASSERT_TRUE(Load("m", "doubling"));
+  PredictRequest none = Request({1});
+  none.inputs.clear();
+  EXPECT_EQ(Predict(std::move(none)).error().code, Code::kInvalidArgument);
+  PredictRequest wide = Request({1, 2});
+  wide.inputs = {Tensor::Of<float>({2, 2}, {1, 2, 3, 4})};
+  EXPECT_EQ(Predict(std::move(wide)).error().code, Code::kInvalidArgument);
+  PredictRequest short_rows = Request({1, 2});
+  short_rows.rows = 3;
+  EXPECT_EQ(Predict(std::move(short_rows)).error().Reason(), "SHAPE");
+  EXPECT_EQ(Status().error_count, 3u);
+}
+
+TEST_F(LocalEngineTest, RefusesSequencesUntilAModelKeepsThem) {
+  ASSERT_TRUE(Load("m", "doubling"));
+  PredictRequest request = Request({1});
+  request.sequence_id = "s";
+  EXPECT_EQ(Predict(std::move(request)).error().code, Code::kUnimplemented);
+}
+
+TEST_F(LocalEngineTest, NeverBatchesAModelWhoseRowsMix) {
+  ASSERT_TRUE(Load("m", "mixing"));
+  const ModelStatus status = Status();
+  EXPECT_FALSE(status.batchable);
+  EXPECT_NE(status.batchable_reason.find("`y`"), std::string::npos) << status.batchable_reason;
+  EXPECT_EQ(status.batcher.max_batch_size, 1);
+}
+
+TEST_F(LocalEngineTest, LetsTheConfigurationOverrideTheProof) {
+  registry::ModelConfig config;
+  config.batchable = true;
+  ASSERT_TRUE(Load("m", "mixing", config));
+  EXPECT_EQ(Status().batcher.max_batch_size, 64);
+}
+
+TEST_F(LocalEngineTest, KeepsAFailedModelWithItsReasonAndServesTheOthers) {
+  EXPECT_FALSE(Load("a", "absent"));
+  ASSERT_TRUE(Load("b", "doubling"));
+  engine_->SetReady();
+  EXPECT_EQ(Status().state, registry::VersionState::kFailed);
+  EXPECT_NE(Status().reason.find("no such file"), std::string::npos);
+  const HealthReport health = engine_->Health();
+  EXPECT_TRUE(health.ready);
+  EXPECT_TRUE(health.degraded);
+  EXPECT_EQ(engine_->Resolve("a", "").error().code, Code::kUnavailable);
+  EXPECT_TRUE(engine_->Resolve("b", ""));
+}
+
+TEST_F(LocalEngineTest, NamesLabelsThatFitNoOutput) {
+  registry::ModelConfig config;
+  config.labels = {"only one"};
+  const base::Status status = Load("m", "doubling", config);
+  EXPECT_TRUE(status) << "a model without probabilities may carry any labels";
+}
+
+TEST_F(LocalEngineTest, IsReadyOnlyBetweenLoadingAndDraining) {
+  EXPECT_FALSE(engine_->Health().ready);
+  ASSERT_TRUE(Load("m", "doubling"));
+  engine_->SetReady();
+  EXPECT_TRUE(engine_->Health().ready);
+  engine_->SetDraining();
+  EXPECT_FALSE(engine_->Health().ready);
+  EXPECT_TRUE(Predict(Request({1}))) << "still answered while the balancer learns of it";
+}
+
+TEST_F(LocalEngineTest, RefusesOnceDrained) {
+  ASSERT_TRUE(Load("m", "doubling"));
+  PredictRequest request = Request({1});
+  engine_->Drain();
+  EXPECT_EQ(Predict(std::move(request)).error().Reason(), "DRAINING");
+}
+
+TEST_F(LocalEngineTest, AppliesTheDefaultDeadlineToARequestThatNamesNone) {
+  ASSERT_TRUE(Load("m", "doubling", [] {
+    registry::ModelConfig config;
+    config.instances = 1;
+    return config;
+  }()));
+  loader_.last().Hold();
+  std::optional<base::Result<PredictResponse>> first, second;
+  engine_->Predict(Request({1}), &loop_, [&](auto r) { first = std::move(r); });
+  loader_.last().AwaitRunning(1);
+  engine_->Predict(Request({2}), &loop_, [&](auto r) { second = std::move(r); });
+  clock_.Advance(std::chrono::seconds(31));
+  while (!second) loop_.AwaitAndRun();
+  EXPECT_EQ(second->error().code, Code::kDeadlineExceeded);
+  loader_.last().Release();
+  while (!first) loop_.AwaitAndRun();
+}
+
+TEST_F(LocalEngineTest, ShowsItsFiguresAsMetrics) {
+  ASSERT_TRUE(Load("m", "doubling"));
+  ASSERT_TRUE(Predict(Request({1, 2})));
+  telemetry::Exposition page;
+  Collect(*engine_, page);
+  const std::string text = page.Text();
+  EXPECT_NE(text.find("muster_rows_total{model=\"m\",version=\"1\"} 2"), std::string::npos) << text;
+  EXPECT_NE(text.find("muster_model_ready{model=\"m\",version=\"1\"} 1"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace muster::engine

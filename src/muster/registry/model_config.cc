@@ -1,0 +1,131 @@
+#include "muster/registry/model_config.h"
+
+#include <array>
+#include <cmath>
+#include <string_view>
+
+#include <yaml-cpp/yaml.h>
+
+#include "muster/base/text.h"
+
+namespace muster::registry {
+namespace {
+
+using base::InvalidArgument;
+using base::Status;
+
+constexpr std::array<std::string_view, 10> kKeys = {
+    "description",    "labels",      "feature_names", "policy",  "batchable",
+    "max_batch_size", "max_wait_ms", "instances",     "threads", "max_queue_rows"};
+
+std::string Where(const std::string& name, const YAML::Node& node) {
+  return name + " line " + std::to_string(node.Mark().line + 1);
+}
+
+template <class T>
+Status ReadScalar(const YAML::Node& node, const std::string& where, std::string_view key,
+                  std::string_view expected, T& out) {
+  // yaml-cpp's as<T> throws; its try-form does not.
+  T value{};
+  if (!node.IsScalar() || !YAML::convert<T>::decode(node, value)) {
+    return InvalidArgument(where + ": `" + std::string(key) + "` expects " + std::string(expected) +
+                           (node.IsScalar() ? ", got `" + base::Printable(node.Scalar()) + "`"
+                                            : ", got a list or mapping"));
+  }
+  out = value;
+  return {};
+}
+
+Status ReadStrings(const YAML::Node& node, const std::string& where, std::string_view key,
+                   std::vector<std::string>& out) {
+  if (!node.IsSequence()) {
+    return InvalidArgument(where + ": `" + std::string(key) + "` expects a list of strings");
+  }
+  out.clear();
+  for (const YAML::Node& item : node) {
+    if (!item.IsScalar()) {
+      return InvalidArgument(where + ": `" + std::string(key) + "` expects a list of strings");
+    }
+    out.push_back(item.Scalar());
+  }
+  return {};
+}
+
+Status ReadKey(const std::string& key, const YAML::Node& node, const std::string& where,
+               ModelConfig& config) {
+  if (key == "description") return ReadScalar(node, where, key, "a text", config.description);
+  if (key == "labels") return ReadStrings(node, where, key, config.labels);
+  if (key == "feature_names") return ReadStrings(node, where, key, config.feature_names);
+  if (key == "policy") return ReadScalar(node, where, key, "a policy name", config.policy);
+  if (key == "batchable") {
+    bool value = false;
+    MUSTER_RETURN_IF_ERROR(ReadScalar(node, where, key, "true or false", value));
+    config.batchable = value;
+    return {};
+  }
+  if (key == "max_batch_size") {
+    return ReadScalar(node, where, key, "a whole number", config.max_batch_size);
+  }
+  if (key == "max_wait_ms") return ReadScalar(node, where, key, "a number", config.max_wait_ms);
+  if (key == "instances") return ReadScalar(node, where, key, "a whole number", config.instances);
+  if (key == "threads") return ReadScalar(node, where, key, "a whole number", config.threads);
+  if (key == "max_queue_rows") {
+    return ReadScalar(node, where, key, "a whole number", config.max_queue_rows);
+  }
+  const std::string_view nearest = base::NearestOf(key, kKeys);
+  return InvalidArgument(where + ": unknown key `" + base::Printable(key) + "`" +
+                         (nearest.empty() ? "" : "; did you mean `" + std::string(nearest) + "`?"));
+}
+
+}  // namespace
+
+Status ModelConfig::Validate() const {
+  if (policy != "adaptive" && policy != "window" && policy != "none") {
+    return InvalidArgument("`policy` expects adaptive, window or none, got `" +
+                           base::Printable(policy) + "`");
+  }
+  if (max_batch_size < 1 || max_batch_size > 65'536) {
+    return InvalidArgument("`max_batch_size` expects 1 to 65536, got " +
+                           std::to_string(max_batch_size));
+  }
+  if (!std::isfinite(max_wait_ms) || max_wait_ms < 0 || max_wait_ms > 60'000) {
+    return InvalidArgument("`max_wait_ms` expects 0 to 60000");
+  }
+  if (instances < 0 || instances > 1024) {
+    return InvalidArgument("`instances` expects 0 (one per core) to 1024, got " +
+                           std::to_string(instances));
+  }
+  if (threads < 1 || threads > 1024) {
+    return InvalidArgument("`threads` expects 1 to 1024, got " + std::to_string(threads));
+  }
+  if (max_queue_rows < 0) {
+    return InvalidArgument("`max_queue_rows` expects 0 (automatic) or more, got " +
+                           std::to_string(max_queue_rows));
+  }
+  return {};
+}
+
+base::Result<ModelConfig> ParseModelConfig(const std::string& yaml, const std::string& name) {
+  ModelConfig config;
+  try {
+    const YAML::Node root = YAML::Load(yaml);
+    if (root.IsNull()) return config;
+    if (!root.IsMap()) return InvalidArgument(name + ": expected a mapping of keys to values");
+    std::vector<std::string> seen;
+    for (const auto& entry : root) {
+      const std::string key = entry.first.Scalar();
+      const std::string where = Where(name, entry.first);
+      for (const std::string& other : seen) {
+        if (other == key) return InvalidArgument(where + ": `" + key + "` is given twice");
+      }
+      seen.push_back(key);
+      MUSTER_RETURN_IF_ERROR(ReadKey(key, entry.second, where, config));
+    }
+  } catch (const YAML::Exception& e) {
+    return InvalidArgument(name + " line " + std::to_string(e.mark.line + 1) + ": " + e.msg);
+  }
+  MUSTER_RETURN_IF_ERROR(config.Validate().WithContext(name));
+  return config;
+}
+
+}  // namespace muster::registry

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "muster/server/api/api.h"
+#include "muster/server/codec/json_writer.h"
+
+namespace muster::server::api {
+
+void AddPredictRoutes(http::RouteTable& table, const ApiContext& context);
+void AddExampleRoutes(http::RouteTable& table, const ApiContext& context);
+void AddModelRoutes(http::RouteTable& table, const ApiContext& context);
+void AddHealthRoutes(http::RouteTable& table, const ApiContext& context);
+void AddStatsRoutes(http::RouteTable& table, const ApiContext& context);
+void AddPageRoute(http::RouteTable& table, const ApiContext& context);
+
+/// The JSON text of OpenAPI's components.schemas.
+std::string_view ComponentSchemas();
+/// {"$ref": "#/components/schemas/<name>"}
+std::string SchemaRef(std::string_view name);
+
+/// "2026-01-02T03:04:05.678Z".
+std::string IsoTime(base::WallTime time);
+
+/// The time a request names in X-Request-Timeout-Ms; none if it has no such header.
+/// Errors: INVALID_ARGUMENT "FIELD".
+base::Result<std::optional<base::Duration>> TimeoutHeader(const http::Exchange& exchange,
+                                                          std::chrono::milliseconds limit);
+
+/// One model version as /models shows it.
+void WriteModel(codec::JsonWriter& w, const engine::ModelStatus& status, bool detailed);
+
+/// Decodes `body`, predicts, and calls `done` on the exchange's loop with the answer's JSON text or
+/// an error; `exchange` gives the loop, the cancellation and the times.
+void PredictJson(const ApiContext& context, const http::ExchangePtr& exchange,
+                 std::span<const std::byte> body, const codec::DecodeContext& decode,
+                 std::string& out, base::UniqueFunction<void(base::Status)> done);
+
+}  // namespace muster::server::api

@@ -1,0 +1,149 @@
+#include <charconv>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "muster/server/api/internal/routes.h"
+
+namespace muster::server::api {
+namespace {
+
+using base::InvalidArgument;
+using base::Status;
+
+/// One body on its way: its calls run at once, the last to come back writes the answer.
+struct PredictFlow {
+  const ApiContext& context;
+  http::ExchangePtr exchange;
+  codec::DecodedBody body;
+  std::vector<codec::CallResult> results;
+  std::size_t outstanding = 0;
+  base::TimePoint submitted;
+  std::string& out;
+  base::UniqueFunction<void(Status)> done;
+
+  void Finish() {
+    const codec::AnswerContext answer{.request_id = exchange->request_id(),
+                                      .framework_version = context.options.version,
+                                      .received = exchange->received_at(),
+                                      .submitted = submitted,
+                                      .clock = &context.clock};
+    done(codec::EncodePredict(out, body, results, answer));
+  }
+};
+
+engine::PredictRequest ToRequest(const codec::DecodedBody& body, codec::PredictCall& call,
+                                 const http::Exchange& exchange,
+                                 std::optional<base::Duration> timeout) {
+  engine::PredictRequest request;
+  request.model = call.model;
+  request.inputs = std::move(call.inputs);
+  request.rows = call.rows;
+  request.isolation = engine::Isolation::kRow;
+  request.priority = body.priority;
+  request.timeout = timeout;
+  request.cancelled = exchange.cancelled();
+  return request;
+}
+
+void Launch(const std::shared_ptr<PredictFlow>& flow, std::optional<base::Duration> timeout) {
+  const std::size_t calls = flow->body.calls.size();
+  flow->results.resize(calls, codec::CallResult(base::Internal("no answer")));
+  flow->outstanding = calls;
+  flow->submitted = flow->context.clock.Now();
+  if (calls == 0) {  // every item was refused by the decoder; their slots say why
+    flow->Finish();
+    return;
+  }
+  for (std::size_t i = 0; i < calls; ++i) {
+    flow->context.engine.Predict(
+        ToRequest(flow->body, flow->body.calls[i], *flow->exchange, timeout),
+        &flow->exchange->loop(), [flow, i](base::Result<engine::PredictResponse> result) {
+          flow->results[i] = std::move(result);
+          if (--flow->outstanding == 0) flow->Finish();
+        });
+  }
+}
+
+void HandlePredict(const ApiContext& context, const http::ExchangePtr& exchange, bool batch) {
+  const codec::DecodeContext decode{.model = exchange->path_parameter("model"),
+                                    .version = exchange->path_parameter("version"),
+                                    .batch_route = batch};
+  PredictJson(context, exchange, exchange->body(), decode, exchange->out(),
+              [exchange](Status status) {
+                if (status) {
+                  exchange->Send(200, http::kJson);
+                } else {
+                  exchange->SendError(status.error());
+                }
+              });
+}
+
+/// Refuses before the body is read: an unknown or unready model, a timeout that is no number.
+Status Admit(const ApiContext& context, const http::Exchange& exchange) {
+  MUSTER_RETURN_IF_ERROR(TimeoutHeader(exchange, context.options.limits.max_timeout));
+  const std::string_view model = exchange.path_parameter("model");
+  if (model.empty()) return {};
+  MUSTER_RETURN_IF_ERROR(context.engine.Resolve(model, exchange.path_parameter("version")));
+  return {};
+}
+
+http::Route PredictRoute(const ApiContext& context, std::string pattern, bool batch) {
+  http::Route route;
+  route.method = http::Method::kPost;
+  route.pattern = std::move(pattern);
+  route.body_types = {std::string(http::kJson)};
+  route.handler = [&context, batch](const http::ExchangePtr& exchange) {
+    HandlePredict(context, exchange, batch);
+  };
+  route.admit = [&context](const http::Exchange& exchange) { return Admit(context, exchange); };
+  route.doc.summary = batch ? "Predict many rows" : "Predict one row";
+  route.doc.tag = "predict";
+  route.doc.request_schema = SchemaRef(batch ? "BatchRequest" : "PredictRequest");
+  route.doc.response_schema = SchemaRef(batch ? "BatchResponse" : "PredictResponse");
+  route.doc.errors = {400, 404, 408, 413, 415, 422, 500, 503, 504};
+  return route;
+}
+
+}  // namespace
+
+base::Result<std::optional<base::Duration>> TimeoutHeader(const http::Exchange& exchange,
+                                                          std::chrono::milliseconds limit) {
+  const std::string_view text = exchange.header("X-Request-Timeout-Ms");
+  if (text.empty()) return std::optional<base::Duration>();
+  std::int64_t ms = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
+  if (error != std::errc() || end != text.data() + text.size() || ms < 0) {
+    return InvalidArgument("header X-Request-Timeout-Ms: expected a whole number of milliseconds",
+                           "FIELD");
+  }
+  return std::optional<base::Duration>(std::chrono::milliseconds(std::min(ms, limit.count())));
+}
+
+void PredictJson(const ApiContext& context, const http::ExchangePtr& exchange,
+                 std::span<const std::byte> body, const codec::DecodeContext& decode,
+                 std::string& out, base::UniqueFunction<void(Status)> done) {
+  auto timeout = TimeoutHeader(*exchange, context.options.limits.max_timeout);
+  if (!timeout) return done(timeout.error());
+  const codec::ModelResolver resolve = [&](std::string_view model, std::string_view version) {
+    return context.engine.Resolve(model, version);
+  };
+  auto decoded = codec::DecodePredict(body, decode, context.options.limits, resolve);
+  if (!decoded) return done(std::move(decoded).error());
+  std::optional<base::Duration> limit = *timeout;
+  if (decoded->timeout && (!limit || *decoded->timeout < *limit)) limit = decoded->timeout;
+  auto flow = std::make_shared<PredictFlow>(
+      PredictFlow{context, exchange, *std::move(decoded), {}, 0, {}, out, std::move(done)});
+  Launch(flow, limit);
+}
+
+void AddPredictRoutes(http::RouteTable& table, const ApiContext& context) {
+  table.Add(PredictRoute(context, "/predict", false));
+  table.Add(PredictRoute(context, "/predict/batch", true));
+  table.Add(PredictRoute(context, "/predict/{model}", false));
+  table.Add(PredictRoute(context, "/predict/{model}/batch", true));
+  table.Add(PredictRoute(context, "/predict/{model}/versions/{version}", false));
+  table.Add(PredictRoute(context, "/predict/{model}/versions/{version}/batch", true));
+}
+
+}  // namespace muster::server::api

@@ -1,0 +1,102 @@
+#include "muster/server/api/internal/routes.h"
+
+namespace muster::server::api {
+
+std::string SchemaRef(std::string_view name) {
+  return "{\"$ref\":\"#/components/schemas/" + std::string(name) + "\"}";
+}
+
+std::string_view ComponentSchemas() {
+  // A prediction's value depends on the model, so it is left open; everything around it is not.
+  return R"json({
+"Error":{"type":"object","required":["error","detail","code","request_id"],"properties":{
+ "error":{"type":"string","description":"What was expected, what came, and where"},
+ "detail":{"type":"string","description":"The same text"},
+ "code":{"type":"string","description":"Stable name of the cause"},
+ "request_id":{"type":"string"}}},
+"Row":{"description":"One row of a model: a scalar, a nested list, or an object of named inputs; the batch axis is the server's"},
+"Common":{"type":"object","properties":{
+ "priority":{"type":"integer","description":"Higher first"},
+ "timeout":{"type":"number","exclusiveMinimum":0,"description":"Seconds"},
+ "id":{"type":"string","maxLength":128},
+ "model_id":{"type":"string"},
+ "version":{"type":"string"},
+ "top_k":{"type":"integer","minimum":1},
+ "context":{"type":"object"}}},
+"Features":{"oneOf":[{"type":"array"},{"type":"object"}],"description":"In order, or by name"},
+"Instance":{"oneOf":[{"type":"array"},{"type":"object","required":["features"],"properties":{
+ "features":{"$ref":"#/components/schemas/Features"},"model_id":{"type":"string"}}}]},
+"Instances":{"allOf":[{"$ref":"#/components/schemas/Common"},{"type":"object","required":["instances"],"properties":{
+ "instances":{"type":"array","minItems":1,"items":{"$ref":"#/components/schemas/Instance"}},
+ "max_parallelism":{"type":"integer","minimum":1}}}]},
+"PredictRequest":{"oneOf":[
+ {"allOf":[{"$ref":"#/components/schemas/Common"},{"type":"object","required":["inputs"],"properties":{"inputs":{"$ref":"#/components/schemas/Row"}}}]},
+ {"allOf":[{"$ref":"#/components/schemas/Common"},{"type":"object","required":["features"],"properties":{"features":{"$ref":"#/components/schemas/Features"}}}]},
+ {"$ref":"#/components/schemas/Instances"}]},
+"BatchRequest":{"oneOf":[
+ {"allOf":[{"$ref":"#/components/schemas/Common"},{"type":"object","required":["inputs"],"properties":{"inputs":{"type":"array","minItems":1,"items":{"$ref":"#/components/schemas/Row"}}}}]},
+ {"$ref":"#/components/schemas/Instances"}]},
+"Times":{"type":"object","description":"Milliseconds along the request's critical path; they sum to inference_time_ms","properties":{
+ "preprocessing_ms":{"type":"number"},"queue_ms":{"type":"number"},"inference_ms":{"type":"number"},"postprocessing_ms":{"type":"number"}}},
+"Metadata":{"type":"object","properties":{
+ "framework_version":{"type":"string"},"model_version":{"type":"string"},
+ "input_shape":{"type":"array","items":{"type":"integer"}},"output_shape":{"type":"array","items":{"type":"integer"}},
+ "batch_size":{"type":"integer","description":"Rows of the model's run"},
+ "nonfinite":{"type":"boolean","description":"NaN or an infinity was written as null"},
+ "processing_time":{"$ref":"#/components/schemas/Times"},
+ "batch_processing":{"type":"boolean"},
+ "individual_inference_times":{"type":"array","items":{"type":"number"},"description":"Milliseconds: each item's share of its runs"}}},
+"SingleAnswer":{"type":"object","required":["success","result","model_name","inference_time_ms","timestamp","request_id"],"properties":{
+ "success":{"type":"boolean"},"result":{},"error":{"type":["string","null"]},"label":{"type":["string","null"]},
+ "model_name":{"type":"string"},"model_version":{"type":"string"},
+ "inference_time_ms":{"type":"number"},"processing_time":{"type":"number","description":"The same in seconds"},
+ "timestamp":{"type":"string","format":"date-time"},"request_id":{"type":"string"},
+ "metadata":{"$ref":"#/components/schemas/Metadata"}}},
+"FeaturesAnswer":{"type":"object","required":["prediction","confidence","latency_ms","cold_start","model_id","model_version"],"properties":{
+ "prediction":{},"label":{"type":["string","null"]},"confidence":{"type":["number","null"]},"probabilities":{"type":"array","items":{"type":["number","null"]}},
+ "latency_ms":{"type":"number"},"cold_start":{"type":"boolean"},"model_id":{"type":"string"},"model_version":{"type":"string"}}},
+"InstancesAnswer":{"type":"object","required":["predictions","total_latency_ms","success_count","error_count"],"properties":{
+ "predictions":{"type":"array","items":{"type":"object","properties":{
+  "prediction":{},"label":{"type":["string","null"]},"confidence":{"type":["number","null"]},"probabilities":{"type":"array"},
+  "latency_ms":{"type":"number"},"cold_start":{"type":"boolean"},"error":{"type":"string"}}}},
+ "total_latency_ms":{"type":"number"},"success_count":{"type":"integer"},"error_count":{"type":"integer"}}},
+"PredictResponse":{"oneOf":[{"$ref":"#/components/schemas/SingleAnswer"},{"$ref":"#/components/schemas/FeaturesAnswer"},{"$ref":"#/components/schemas/InstancesAnswer"}]},
+"BatchAnswer":{"type":"object","required":["success","predictions","model_name","inference_time_ms","timestamp","request_id","batch_info","metadata","warnings"],"properties":{
+ "success":{"type":"boolean"},"predictions":{"type":"array","description":"In input order; null where an item failed"},
+ "labels":{"type":"array","items":{"type":["string","null"]}},
+ "model_name":{"type":"string"},"inference_time_ms":{"type":"number"},
+ "timestamp":{"type":"string","format":"date-time"},"request_id":{"type":"string"},
+ "batch_info":{"type":"object","properties":{
+  "batch_size":{"type":"integer"},"successful_predictions":{"type":"integer"},"failed_predictions":{"type":"integer"},
+  "failed_indices":{"type":"array","items":{"type":"integer"}},"failure_reasons":{"type":"array","items":{"type":"string"}},
+  "processing_time":{"$ref":"#/components/schemas/Times"}}},
+ "metadata":{"$ref":"#/components/schemas/Metadata"},
+ "warnings":{"type":"array","items":{"type":"string"}}}},
+"BatchResponse":{"oneOf":[{"$ref":"#/components/schemas/BatchAnswer"},{"$ref":"#/components/schemas/InstancesAnswer"}]},
+"ExampleSimpleRequest":{"type":"object","properties":{"input":{"default":42}}},
+"ExampleSimpleResponse":{"type":"object","required":["example","input","response"],"properties":{
+ "example":{"const":"simple_prediction"},"input":{},"response":{"$ref":"#/components/schemas/SingleAnswer"}}},
+"ExampleBatchRequest":{"type":"object"},
+"ExampleBatchResponse":{"type":"object","required":["example","input_count","response"],"properties":{
+ "example":{"const":"batch_prediction"},"input_count":{"const":5},"response":{"$ref":"#/components/schemas/BatchAnswer"}}},
+"Probe":{"type":"object","required":["status"],"properties":{"status":{"type":"string"}}},
+"Health":{"type":"object","required":["healthy","status","checks","timestamp","engine_stats"],"properties":{
+ "healthy":{"type":"boolean"},"status":{"enum":["healthy","degraded","unhealthy"]},
+ "checks":{"type":"object","additionalProperties":{"type":"boolean"}},
+ "problems":{"type":"array","items":{"type":"string"}},
+ "timestamp":{"type":"string","format":"date-time"},
+ "engine_stats":{"type":"object","additionalProperties":{"type":"number"}}}},
+"Stats":{"type":"object","required":["stats","performance_report","models"],"properties":{
+ "stats":{"type":"object"},"performance_report":{"type":"object"},"http":{"type":"object"},"models":{"type":"array"}}},
+"Config":{"type":"object"},
+"Tensor":{"type":"object","properties":{"name":{"type":"string"},"datatype":{"type":"string"},"shape":{"type":"array","items":{"type":"integer"},"description":"-1 where the extent varies"}}},
+"Model":{"type":"object","required":["name","version","state","default"],"properties":{
+ "name":{"type":"string"},"version":{"type":"string"},"state":{"enum":["LOADING","READY","FAILED"]},"reason":{"type":"string"},"default":{"type":"boolean"},
+ "inputs":{"type":"array","items":{"$ref":"#/components/schemas/Tensor"}},"outputs":{"type":"array","items":{"$ref":"#/components/schemas/Tensor"}},
+ "labels":{"type":"array","items":{"type":"string"}},"request_count":{"type":"integer"},"error_count":{"type":"integer"},"batching":{"type":"object"}}},
+"ModelList":{"type":"object","required":["models"],"properties":{"models":{"type":"array","items":{"$ref":"#/components/schemas/Model"}}}},
+"ModelDetail":{"allOf":[{"$ref":"#/components/schemas/Model"},{"type":"object","required":["versions"],"properties":{"versions":{"type":"array","items":{"$ref":"#/components/schemas/Model"}}}}]}
+})json";
+}
+
+}  // namespace muster::server::api

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "muster/tensor/tensor.h"
+
+namespace muster::server::codec {
+
+/// `"text"` with everything JSON needs escaped; bytes that are not UTF-8 become U+FFFD.
+void AppendJsonString(std::string& out, std::string_view text);
+/// Shortest form that reads back to the same double; `null` for NaN and infinities (JSON has none).
+void AppendJsonNumber(std::string& out, double value);
+/// Shortest form that reads back to the same float.
+void AppendJsonNumber(std::string& out, float value);
+void AppendJsonNumber(std::string& out, std::int64_t value);
+void AppendJsonNumber(std::string& out, std::uint64_t value);
+inline void AppendJsonBool(std::string& out, bool value) { out += value ? "true" : "false"; }
+
+/// Elements of `t` as nested lists in row-major order; a scalar for rank 0. True if any was not
+/// finite (written as null).
+bool AppendJsonTensor(std::string& out, const tensor::Tensor& t);
+
+/// Writes objects and arrays with the commas in the right places; keys must be plain literals.
+///
+///   JsonWriter w(out);
+///   w.BeginObject(); w.Key("a"); w.Number(1.5); w.EndObject();   // {"a":1.5}
+class JsonWriter {
+ public:
+  explicit JsonWriter(std::string& out) : out_(out) {}
+  void BeginObject() { Open('{'); }
+  void EndObject() { Close('}'); }
+  void BeginArray() { Open('['); }
+  void EndArray() { Close(']'); }
+  /// A key of ours (not escaped).
+  void Key(std::string_view key);
+  /// A key from outside (escaped).
+  void AnyKey(std::string_view key);
+  void String(std::string_view text);
+  void Number(double v);
+  void Number(float v);
+  void Number(std::int64_t v);
+  void Number(std::uint64_t v);
+  void Number(int v) { Number(static_cast<std::int64_t>(v)); }
+  void Bool(bool v);
+  void Null();
+  /// JSON text made elsewhere.
+  void Raw(std::string_view json);
+  void Tensor(const tensor::Tensor& t);
+
+ private:
+  void Open(char c);
+  void Close(char c);
+  void Comma();
+  std::string& out_;
+  bool need_comma_ = false;
+};
+
+}  // namespace muster::server::codec

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <span>
+
+#include "muster/base/result.h"
+
+namespace muster::server::http {
+
+/// How much memory the bodies being received may take, all connections of a server together.
+/// Thread-safe.
+class ReceiveBudget {
+ public:
+  explicit ReceiveBudget(std::size_t limit) : limit_(limit) {}
+  [[nodiscard]] bool Charge(std::size_t bytes);
+  void Release(std::size_t bytes) { used_.fetch_sub(bytes, std::memory_order_relaxed); }
+  std::size_t used() const { return used_.load(std::memory_order_relaxed); }
+
+ private:
+  const std::size_t limit_;
+  std::atomic<std::size_t> used_{0};
+};
+
+/// The body being received. Memory doubles as bytes arrive, never by what a client declares, and is
+/// charged to the budget beyond a small part that stays with the connection, so that small bodies
+/// neither allocate nor touch the budget. kBodyPadding bytes can always be read behind it.
+class BodyBuffer {
+ public:
+  explicit BodyBuffer(ReceiveBudget& budget) : budget_(budget) {}
+  ~BodyBuffer() { FreeMemory(); }
+  BodyBuffer(const BodyBuffer&) = delete;
+  BodyBuffer& operator=(const BodyBuffer&) = delete;
+
+  /// Room for at least one and at most `at_most` bytes behind what is there; Commit what was
+  /// filled. Errors: RESOURCE_EXHAUSTED "RECEIVING_TOO_MUCH" (retry later).
+  base::Result<std::span<std::byte>> Space(std::size_t at_most);
+  void Commit(std::size_t bytes) { size_ += bytes; }
+  base::Status Append(std::span<const std::byte> bytes);
+  /// Zeroes the padding; the body is complete.
+  void Finish();
+  /// Forgets the body; gives back all memory but the connection's small part.
+  void Clear();
+  /// Gives back that too.
+  void FreeMemory();
+  std::size_t size() const { return size_; }
+  std::span<const std::byte> bytes() const { return {data_.get(), size_}; }
+
+ private:
+  struct Free {
+    void operator()(std::byte* p) const { std::free(p); }
+  };
+  base::Status Grow(std::size_t at_least);
+
+  ReceiveBudget& budget_;
+  std::unique_ptr<std::byte, Free> data_;
+  std::size_t size_ = 0;
+  std::size_t capacity_ = 0;  // without the padding
+};
+
+}  // namespace muster::server::http

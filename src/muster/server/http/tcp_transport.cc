@@ -1,0 +1,219 @@
+#include "muster/server/http/tcp_transport.h"
+
+#include <cerrno>
+#include <poll.h>
+#include <sys/socket.h>
+#include <utility>
+
+#include <boost/asio/bind_allocator.hpp>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/error.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/write.hpp>
+
+#include "muster/server/http/asio_loop.h"
+
+namespace muster::server::http {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+base::Error Broken(const error_code& error) {
+  return error == asio::error::operation_aborted
+             ? base::Cancelled("the connection is closed")
+             : base::Unavailable("the connection is broken: " + error.message());
+}
+
+/// Memory for one pending operation of Asio, which otherwise would be allocated each time.
+class Slot {
+ public:
+  void* Take(std::size_t bytes) {
+    if (used_ || bytes > sizeof(memory_)) return ::operator new(bytes);
+    used_ = true;
+    return memory_;
+  }
+  void GiveBack(void* p) {
+    if (p != memory_) return ::operator delete(p);
+    used_ = false;
+  }
+
+ private:
+  alignas(std::max_align_t) std::byte memory_[256];
+  bool used_ = false;
+};
+
+template <class T>
+struct SlotAllocator {
+  using value_type = T;
+  explicit SlotAllocator(Slot& s) : slot(&s) {}
+  template <class U>
+  SlotAllocator(const SlotAllocator<U>& other) : slot(other.slot) {}  // NOLINT
+  T* allocate(std::size_t n) { return static_cast<T*>(slot->Take(n * sizeof(T))); }
+  void deallocate(T* p, std::size_t) { slot->GiveBack(p); }
+  bool operator==(const SlotAllocator&) const = default;
+  Slot* slot;
+};
+
+/// The socket and the completions it owes; shared with the pending operations, whose memory it
+/// also holds, so that it outlives them whatever happens to the transport.
+struct Core : std::enable_shared_from_this<Core> {
+  Core(AsioLoop& loop, int fd) : socket(loop.io()) {
+    error_code error;
+    const auto remote = [&] {
+      sockaddr_storage address{};
+      socklen_t size = sizeof address;
+      ::getpeername(fd, reinterpret_cast<sockaddr*>(&address), &size);
+      return address.ss_family == AF_INET6 ? tcp::v6() : tcp::v4();
+    }();
+    socket.assign(remote, fd, error);
+    MUSTER_CHECK(!error, "cannot watch a socket: " + error.message());
+    socket.non_blocking(true, error);
+    socket.set_option(tcp::no_delay(true), error);  // fails only where the peer has gone already
+    endpoint = socket.remote_endpoint(error);
+  }
+
+  template <class Handler>
+  auto Bind(Slot& slot, Handler handler) {
+    return asio::bind_allocator(SlotAllocator<void>(slot), std::move(handler));
+  }
+  void Watch();
+  void WatchFor(tcp::socket::wait_type what, Slot& slot);
+  void OnWatch(tcp::socket::wait_type what);
+  void PeerIsGone(PeerClosed how);
+
+  tcp::socket socket;
+  tcp::endpoint endpoint;
+  Transport::ReadDone read_done;
+  Transport::WriteDone write_done;
+  Transport::CloseDone watch_done;
+  std::uint64_t watch = 0;  // which one; others have ended
+  Slot read_slot;
+  Slot write_slot;
+  Slot watch_slot;
+  Slot error_slot;
+};
+
+template <>
+struct SlotAllocator<void> {
+  using value_type = void;
+  explicit SlotAllocator(Slot& s) : slot(&s) {}
+  template <class U>
+  SlotAllocator(const SlotAllocator<U>& other) : slot(other.slot) {}  // NOLINT
+  bool operator==(const SlotAllocator&) const = default;
+  Slot* slot;
+};
+
+// Is there data (> 0), the end (0) or nothing (< 0, errno)?
+ssize_t Peek(int fd) {
+  char byte = 0;
+  return ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+}
+
+void Core::Watch() {
+  ++watch;
+  WatchFor(tcp::socket::wait_read, watch_slot);
+  WatchFor(tcp::socket::wait_error, error_slot);
+}
+
+void Core::WatchFor(tcp::socket::wait_type what, Slot& slot) {
+  auto done = [self = shared_from_this(), what, id = watch](const error_code& error) {
+    if (!error && self->watch_done && self->watch == id) self->OnWatch(what);
+  };
+  socket.async_wait(what, Bind(slot, std::move(done)));
+}
+
+void Core::OnWatch(tcp::socket::wait_type what) {
+  const int fd = socket.native_handle();
+  pollfd state{.fd = fd, .events = 0, .revents = 0};
+  ::poll(&state, 1, 0);
+  if ((state.revents & (POLLERR | POLLHUP)) != 0) return PeerIsGone(PeerClosed::kReset);
+  if (what == tcp::socket::wait_error) return WatchFor(what, error_slot);  // urgent data: not ours
+  const ssize_t peeked = Peek(fd);
+  if (peeked == 0) return PeerIsGone(PeerClosed::kEndOfStream);
+  if (peeked < 0 && errno != EAGAIN) return PeerIsGone(PeerClosed::kReset);
+  if (peeked < 0) return WatchFor(what, watch_slot);
+  // Data that nobody reads now would make the socket ready for ever: from here on only a reset,
+  // which the other wait notices, ends the watch.
+}
+
+void Core::PeerIsGone(PeerClosed how) { std::exchange(watch_done, nullptr)(how); }
+
+class TcpTransport final : public Transport {
+ public:
+  TcpTransport(AsioLoop& loop, int fd) : core_(std::make_shared<Core>(loop, fd)) {}
+  ~TcpTransport() override { Close(); }
+
+  base::Result<std::size_t> TryWrite(std::span<const std::byte> bytes) override {
+    const int fd = core_->socket.native_handle();
+    while (true) {
+      const ssize_t n = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+      if (n >= 0) return static_cast<std::size_t>(n);
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return std::size_t{0};
+      if (errno != EINTR) return Broken(error_code(errno, boost::system::system_category()));
+    }
+  }
+
+  void AsyncWrite(std::span<const std::byte> bytes, WriteDone done) override {
+    core_->write_done = std::move(done);
+    auto written = [core = core_](const error_code& error, std::size_t) {
+      auto done = std::exchange(core->write_done, nullptr);
+      done(error ? base::Status(Broken(error)) : base::Status());
+    };
+    asio::async_write(core_->socket, asio::buffer(bytes.data(), bytes.size()),
+                      core_->Bind(core_->write_slot, std::move(written)));
+  }
+
+  void AsyncRead(std::span<std::byte> into, ReadDone done) override {
+    core_->watch_done = nullptr;
+    core_->read_done = std::move(done);
+    auto read = [core = core_](const error_code& error, std::size_t bytes) {
+      auto done = std::exchange(core->read_done, nullptr);
+      if (!error || error == asio::error::eof) return done(error ? std::size_t{0} : bytes);
+      done(Broken(error));
+    };
+    core_->socket.async_read_some(asio::buffer(into.data(), into.size()),
+                                  core_->Bind(core_->read_slot, std::move(read)));
+  }
+
+  void WatchClose(CloseDone done) override {
+    core_->watch_done = std::move(done);
+    core_->Watch();
+  }
+
+  void ShutdownWrite() override {
+    error_code ignored;  // the peer may have gone
+    core_->socket.shutdown(tcp::socket::shutdown_send, ignored);
+  }
+
+  void Close() override {
+    core_->watch_done = nullptr;
+    error_code ignored;
+    core_->socket.close(ignored);
+  }
+
+  std::string peer() const override {
+    error_code ignored;
+    const std::string host = core_->endpoint.address().to_string(ignored);
+    return host + ":" + std::to_string(core_->endpoint.port());
+  }
+  bool peer_is_loopback() const override {
+    const auto address = core_->endpoint.address();
+    if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+      return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
+    }
+    return address.is_loopback();
+  }
+
+ private:
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace
+
+std::unique_ptr<Transport> MakeTcpTransport(AsioLoop& loop, int fd) {
+  return std::make_unique<TcpTransport>(loop, fd);
+}
+
+}  // namespace muster::server::http

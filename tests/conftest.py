@@ -1,0 +1,22 @@
+"""Fixtures of all process-level tests."""
+
+import contextlib
+
+import pytest
+
+import support
+from watched_server import WatchedServer
+
+
+@pytest.fixture(scope="session")
+def server():
+    """One server for the whole run with every model of the tests and of the examples."""
+    with WatchedServer(support.MODELS, support.EXAMPLES) as started:
+        yield started
+
+
+@pytest.fixture
+def start_server():
+    """Starts servers with options of a test's own; ends them with it, and checks how they end."""
+    with contextlib.ExitStack() as servers:
+        yield lambda *paths, args=(): servers.enter_context(WatchedServer(*paths, args=args))
