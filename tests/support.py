@@ -2,7 +2,10 @@
 exactly what goes over the wire, expected answers, and comparisons of nested values."""
 
 import contextlib
+import functools
 import gzip
+import http.server
+import itertools
 import json
 import math
 import os
@@ -14,11 +17,12 @@ import socket
 import subprocess
 import threading
 import time
-from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 
 import requests
+
+import wire
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "examples" / "models"
@@ -33,6 +37,27 @@ MONITORS = re.compile(r"^health and metrics alone on (http://\S+)$")
 def expected():
     """Answers of ONNX Runtime's Python API for all models; tests/models/README.md explains them."""
     return json.loads((MODELS / "expected.json").read_text(encoding="utf-8"))
+
+
+def row_inputs(known):
+    """The rows of a model's entry in expected(), as the field `inputs` of a body takes them."""
+    inputs = known["inputs"]
+    if len(inputs) == 1:
+        return next(iter(inputs.values()))
+    return [dict(zip(inputs, row, strict=True)) for row in zip(*inputs.values(), strict=True)]
+
+
+def row_answers(known, alone):
+    """Their answers: one output is the answer itself, several go by name, and a map of classes to
+    probabilities is the list of these. `alone`: as of rows that are run one at a time."""
+    outputs = known["outputs_single" if alone else "outputs"]
+    columns = [
+        [list(value.values()) if isinstance(value, dict) else value for value in column]
+        for column in outputs.values()
+    ]
+    if len(outputs) == 1:
+        return columns[0]
+    return [dict(zip(outputs, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def environment(**more):
@@ -143,7 +168,7 @@ class Server:
                 self.metrics_url = match[1]
 
     def _wants_monitoring(self):
-        ports = [b for a, b in zip(self.args, self.args[1:]) if a == "--metrics-port"]
+        ports = [b for a, b in itertools.pairwise(self.args) if a == "--metrics-port"]
         return bool(ports) and ports[-1] != "-1"
 
     def __str__(self):
@@ -198,72 +223,7 @@ class Server:
         return response.json()
 
     def connect(self):
-        return RawConnection(self.address)
-
-
-@dataclass
-class RawResponse:
-    status: int
-    headers: dict  # names in lower case
-    body: bytes
-    fields: list = field(default_factory=list)  # names and values as sent
-
-    def json(self):
-        return json.loads(self.body)
-
-
-class RawConnection:
-    """A connection whose bytes are the test's own."""
-
-    def __init__(self, address):
-        self.socket = socket.create_connection(address, timeout=PATIENCE)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.pending = b""
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.close()
-
-    def send(self, data):
-        self.socket.sendall(data if isinstance(data, bytes) else data.encode())
-
-    def _receive(self):
-        data = self.socket.recv(65536)
-        self.pending += data
-        return bool(data)
-
-    def at_end(self):
-        """True if the server has closed and nothing is left to read."""
-        return not self.pending and not self._receive()
-
-    def read(self, head=False):
-        """One answer; `head`: to a HEAD request, which has no body whatever its length says."""
-        while b"\r\n\r\n" not in self.pending:
-            assert self._receive(), f"closed within a header: {self.pending!r}"
-        top, self.pending = self.pending.split(b"\r\n\r\n", 1)
-        first, *lines = top.decode("latin-1").split("\r\n")
-        version, status, _ = first.split(" ", 2)
-        assert version == "HTTP/1.1", first
-        fields = [tuple(line.split(": ", 1)) for line in lines]
-        headers = {name.lower(): value for name, value in fields}
-        length = 0 if head or status == "204" else int(headers["content-length"])
-        while len(self.pending) < length:
-            assert self._receive(), "closed within a body"
-        body, self.pending = self.pending[:length], self.pending[length:]
-        return RawResponse(int(status), headers, body, fields)
-
-
-def request(method, path, body=None, **headers):
-    """The bytes of one request; `body` as JSON unless it is bytes."""
-    lines = [f"{method} {path} HTTP/1.1", "Host: localhost"]
-    if body is not None:
-        if not isinstance(body, bytes):
-            body = json.dumps(body).encode()
-        lines += ["Content-Type: application/json", f"Content-Length: {len(body)}"]
-    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (body or b"")
+        return wire.Wire(self.address)
 
 
 def together(count, work):
@@ -323,6 +283,11 @@ def assert_close(actual, wanted, tolerance=1e-6, where="value"):
         )
 
 
+def flat(rows):
+    """Rows of one element, each written as the element or as a list of it, as a list of numbers."""
+    return [row[0] if isinstance(row, list) else row for row in rows]
+
+
 def is_number(value):
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
@@ -334,21 +299,14 @@ def assert_is_now(text, seconds=10):
     """`text` is a time in UTC with milliseconds, and that of a moment ago."""
     assert ISO_TIME.fullmatch(text), text
     time_of_answer = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    assert abs((datetime.now(timezone.utc) - time_of_answer).total_seconds()) < seconds, text
+    assert abs((datetime.now(UTC) - time_of_answer).total_seconds()) < seconds, text
 
 
 def assert_is_error(response, status, code, *words):
     """The error body of every route, with a text that names all of `words`."""
-    assert response.status_code == status, response.text
-    body = response.json()
-    assert sorted(body) == ["code", "detail", "error", "request_id"], body
-    assert body["detail"] == body["error"], body
-    assert body["code"] == code, body
-    for word in words:
-        assert word in body["detail"], f"{word!r} is not in {body['detail']!r}"
-    if status == 503:
-        assert int(response.headers["Retry-After"]) >= 1
-    return body
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    plain = wire.Response(response.status_code, headers, response.content)
+    return wire.assert_error(plain, status, code, words)
 
 
 def gzipped(body):
@@ -358,8 +316,6 @@ def gzipped(body):
 @contextlib.contextmanager
 def files_of(folder):
     """A web server for the pages in `folder`, as another origin than muster's; gives its URL."""
-    import functools
-    import http.server
 
     class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *_):

@@ -1,6 +1,7 @@
 """A Python client tries the batch example: can it be reached, how fast, is it consistent."""
 
 import pytest
+
 from batch_client import BatchClient
 from support import EXAMPLES, Server, assert_close, expected, free_port
 

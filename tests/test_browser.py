@@ -6,9 +6,10 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from browser import chromium
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import Select
+
+from browser import chromium
 from support import EXAMPLES, ROOT, Server, assert_close, expected, files_of, free_port, wait_until
 
 SCREENSHOTS = Path(os.environ.get("TMP") or tempfile.gettempdir())
@@ -128,8 +129,9 @@ def test_the_page_lists_the_models_and_their_state(page):
     assert page.find_element(By.ID, "status").text == "healthy"
     rows = page.find_elements(By.CSS_SELECTOR, "#models tr")
     cells = [[cell.text for cell in row.find_elements(By.TAG_NAME, "td")] for row in rows]
-    assert [row[0] for row in cells] == sorted(path.parent.parent.name for path in
-                                               EXAMPLES.glob("*/1/model.onnx"))
+    assert [row[0] for row in cells] == sorted(
+        path.parent.parent.name for path in EXAMPLES.glob("*/1/model.onnx")
+    )
     by_name = {row[0]: row for row in cells}
     assert by_name["iris"][1:4] == ["1", "READY", "features: FP32 [n, 4]"]
     assert "label: INT64 [n]" in by_name["iris"][4]

@@ -10,6 +10,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from browser import chromium
 from support import EXAMPLES, Server, assert_close, expected, files_of, wait_until
 
@@ -95,9 +96,12 @@ def call(driver, expression):
 
 if DOCUMENT:
 
-    def test_the_python_client_runs_as_it_stands(module):
+    def test_the_python_block_runs_as_it_stands_and_reaches_the_server(module, server):
         name, names = module
         assert isinstance(names[name], type)
+        example = server.model("example")
+        assert example["request_count"] > 0
+        assert example["error_count"] == 0
 
     def test_the_python_client_gets_the_batch_example(client, answers):
         result = client.run_batch_example()
@@ -194,9 +198,11 @@ if DOCUMENT:
 
         def shown(place):
             """What a place shows, once nothing is under way."""
-            text = driver.find_element("id", place).text
-            loading = driver.find_elements("css selector", f"#{place} .loading")
-            return text if text and not loading else None
+            return driver.execute_script(
+                "const element = document.getElementById(arguments[0]);"
+                "return element.querySelector('.loading') ? '' : element.innerText;",
+                place,
+            )
 
         def click(button, place):
             button.click()

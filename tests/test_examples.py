@@ -5,6 +5,7 @@ import shutil
 import numpy
 import onnxruntime
 import pytest
+
 from support import (
     EXAMPLES,
     MODELS,

@@ -5,10 +5,11 @@ import shlex
 import subprocess
 
 import pytest
+
 from support import EXAMPLES, PATIENCE, ROOT, Server
 
 README = ROOT / "README.md"
-URL = re.compile(r"http://(?:localhost|127\.0\.0\.1):8000\b")
+URL = re.compile(r"(?:http://)?(?:localhost|127\.0\.0\.1):8000\b")
 
 
 def curl_lines():
@@ -34,8 +35,10 @@ def test_the_readme_proposes_requests():
 @pytest.mark.parametrize("line", curl_lines())
 def test_a_request_of_the_readme_is_answered_with_200(server, line):
     assert URL.search(line), f"not a request to the server of README: {line}"
+    assert "|" not in shlex.split(line), "the status is that of curl only without a pipe"
+    command = URL.sub(server.url, line) + r" --silent --show-error --write-out '\n%{http_code}'"
     done = subprocess.run(
-        ["sh", "-c", URL.sub(server.url, line) + " --silent --show-error --write-out '\n%{http_code}'"],
+        ["sh", "-c", command],
         capture_output=True,
         text=True,
         timeout=PATIENCE,
@@ -43,4 +46,3 @@ def test_a_request_of_the_readme_is_answered_with_200(server, line):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.rsplit("\n", 1)[1] == "200", done.stdout
-    assert "|" not in shlex.split(line), "the status is that of curl only without a pipe"

@@ -93,10 +93,15 @@ class WatchedServer(support.Server):
         assert response.status == 200, response.body[:500]
         return response.json()
 
-    def metric(self, name, **labels):
-        """Sum of a metric over all its label sets that contain `labels`."""
+    def metric(self, name, via=None, **labels):
+        """Sum of a metric over all its label sets that contain `labels`; `via`: a connection to
+        use where no new one can be had."""
+        if via:
+            text = via.send(wire.request("GET", "/metrics")).response().body.decode()
+        else:
+            text = self.ask("/metrics", self.metrics_address).body.decode()
         total = 0.0
-        for line in self.ask("/metrics", self.metrics_address).body.decode().splitlines():
+        for line in text.splitlines():
             match = re.fullmatch(r"(\w+)(?:\{(.*)\})? (\S+)", line)
             if match and match[1] == name:
                 found = dict(re.findall(r'(\w+)="([^"]*)"', match[2] or ""))

@@ -188,3 +188,10 @@ def assert_error(response, status, code=None, mentions=()):
     if response.status in (429, 503):
         assert int(response.headers["retry-after"]) >= 1, response.headers
     return body
+
+
+def numbers(value):
+    """All numbers of a nested value, from left to right."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [n for item in value for n in numbers(item)] if isinstance(value, list) else [value]

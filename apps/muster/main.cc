@@ -2,10 +2,10 @@
 #include <map>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
 #include "apps/muster/commands.h"
 #include "apps/muster/runtime.h"
+#include <CLI/CLI.hpp>
+
 #include "muster/telemetry/log.h"
 
 namespace muster::app {

@@ -3,8 +3,9 @@
 #include <string>
 
 #include "apps/muster/commands.h"
-#include "muster/registry/repository.h"
 #include "apps/muster/runtime.h"
+
+#include "muster/registry/repository.h"
 
 namespace muster::app {
 namespace {

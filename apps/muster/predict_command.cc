@@ -6,12 +6,13 @@
 #include <utility>
 #include <vector>
 
+#include "apps/muster/commands.h"
+#include "apps/muster/runtime.h"
+
 #include "muster/base/clock.h"
 #include "muster/base/ids.h"
-#include "apps/muster/commands.h"
 #include "muster/engine/local_engine.h"
 #include "muster/registry/repository.h"
-#include "apps/muster/runtime.h"
 #include "muster/server/codec/predict_json.h"
 #include "muster/telemetry/log.h"
 

@@ -33,4 +33,9 @@ base::Result<std::unique_ptr<model::ModelLoader>> OpenLoader(const Options& opti
   return std::unique_ptr<model::ModelLoader>(std::move(loader));
 }
 
+std::string RuntimeVersion(const Options& options) {
+  auto loader = backends::onnx::OnnxLoader::Open(RuntimeOptions(options));
+  return loader ? "ONNX Runtime " + (*loader)->RuntimeVersion() : loader.error().message;
+}
+
 }  // namespace muster::app

@@ -5,11 +5,12 @@
 #include <thread>
 #include <unistd.h>
 
-#include "muster/base/clock.h"
 #include "apps/muster/commands.h"
+#include "apps/muster/runtime.h"
+
+#include "muster/base/clock.h"
 #include "muster/engine/local_engine.h"
 #include "muster/registry/repository.h"
-#include "apps/muster/runtime.h"
 #include "muster/server/api/api.h"
 #include "muster/telemetry/log.h"
 

@@ -112,6 +112,10 @@ def doubled(name, rows):
     )
 
 
+def doubling():
+    return doubled("doubling", "N")
+
+
 def fixed_batch():
     return doubled("fixed_batch", 4)
 
@@ -296,6 +300,7 @@ TESTS = {
         "flag": np.array([[True], [False]]),
         "d": np.array([[0.1], [1e300]]),
     },
+    doubling: {"x": f32([[1, 2, 3], [4, 5, 6], [7, 8, 9], [-1, 0, 0.5]])},
     fixed_batch: {"x": f32([[1, 2, 3], [4, 5, 6], [7, 8, 9], [-1, 0, 0.5]])},
     fixed_one: {"x": f32([[1, 2, 3]])},
     fails_on_marked_row: {"x": THREE_BY_THREE},

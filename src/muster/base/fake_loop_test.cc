@@ -60,6 +60,12 @@ TEST_F(FakeLoopTest, ATimerThatSetsADueTimerEndsItsTurnFirst) {
   EXPECT_THAT(ran, ElementsAre(2));
 }
 
+TEST_F(FakeLoopTest, WhatAnEndOfTurnTaskAddsBelongsToTheSameTurn) {
+  loop.AtEndOfTurn([&] { loop.AtEndOfTurn([&] { ran.push_back(2); }); });
+  loop.RunTurn();
+  EXPECT_THAT(ran, ElementsAre(2));
+}
+
 TEST_F(FakeLoopTest, TimersOfOneTimeRunInTheOrderOfSetting) {
   for (int i : {1, 2, 3}) loop.At(clock.Now(), [&, i] { ran.push_back(i); });
   loop.RunUntilIdle();

@@ -58,7 +58,7 @@ struct BatchQueue::Impl {
   std::string_view BucketClient(const std::string& client);
   PendingPtr Unlink(Pending& pending);
   void Expire();
-  void DropCancelledHeads(Bucket& bucket);
+  bool DropCancelledHead(Bucket& bucket);
   Decision Decide(const Bucket& bucket);
   void Refile(Bucket& bucket);
   void WakeBuckets();
@@ -169,10 +169,11 @@ void BatchQueue::Impl::Expire() {
 }
 
 // The batcher removes a cancelled request when it hears of it, which may be a moment later.
-void BatchQueue::Impl::DropCancelledHeads(Bucket& bucket) {
-  while (!bucket.empty() && bucket.order.top()->item.cancelled.stop_requested()) {
-    dead.push_back(Unlink(*bucket.order.top()));
-  }
+bool BatchQueue::Impl::DropCancelledHead(Bucket& bucket) {
+  Pending& head = *bucket.order.top();
+  if (!head.item.cancelled.stop_requested()) return false;
+  dead.push_back(Unlink(head));
+  return true;
 }
 
 std::vector<PendingPtr> BatchQueue::RemoveDead(base::TimePoint now) {
@@ -234,10 +235,12 @@ FormedBatch BatchQueue::PopReady(base::TimePoint now, base::TimePoint* wake) {
   impl_->WakeBuckets();
   while (!impl_->ready.empty()) {
     Bucket& bucket = *impl_->ready.top();
-    impl_->DropCancelledHeads(bucket);
-    const Decision decision = bucket.empty() ? Decision{} : impl_->Decide(bucket);
     FormedBatch batch;
-    if (decision.rows > 0) batch = impl_->Take(bucket, decision);
+    // Without a cancelled head another bucket may be next.
+    if (!impl_->DropCancelledHead(bucket)) {
+      const Decision decision = impl_->Decide(bucket);
+      if (decision.rows > 0) batch = impl_->Take(bucket, decision);
+    }
     impl_->Refile(bucket);
     if (batch) return batch;
   }
@@ -252,11 +255,8 @@ FormedBatch BatchQueue::Impl::Take(Bucket& bucket, const Decision& decision) {
   batch.slices.reserve(
       std::min<std::size_t>(bucket.order.size(), static_cast<std::size_t>(decision.rows)));
   while (batch.rows < decision.rows && !bucket.empty()) {
+    if (DropCancelledHead(bucket)) continue;
     Pending& head = *bucket.order.top();
-    if (head.item.cancelled.stop_requested()) {
-      dead.push_back(Unlink(head));
-      continue;
-    }
     batch.slices.push_back(TakeFrom(head, std::min(head.untaken(), decision.rows - batch.rows)));
     batch.rows += batch.slices.back().rows;
   }

@@ -91,7 +91,7 @@ TEST_F(LocalEngineTest, NeverBatchesAModelWhoseRowsMix) {
   ASSERT_TRUE(Load("m", "mixing"));
   const ModelStatus status = Status();
   EXPECT_FALSE(status.batchable);
-  EXPECT_NE(status.batchable_reason.find("`y`"), std::string::npos) << status.batchable_reason;
+  EXPECT_NE(status.batchable_reason.find("\"y\""), std::string::npos) << status.batchable_reason;
   EXPECT_EQ(status.batcher.max_batch_size, 1);
 }
 

@@ -44,6 +44,7 @@ struct PredictCall {
   std::vector<tensor::Tensor> inputs;  ///< each [rows, …], as Engine::Predict takes them
   std::int64_t rows = 0;
   std::vector<std::int64_t> slots;     ///< row i answers the body's item slots[i]
+  std::vector<tensor::Shape> input_shapes;  ///< of `inputs`, which the engine takes away
 };
 
 /// An item that could not be decoded: its slot in the answer is null with this reason.
@@ -56,6 +57,7 @@ struct DecodedBody {
   Dialect dialect = Dialect::kInputs;
   bool batch = false;
   std::int64_t slots = 0;             ///< items in the body
+  engine::ModelLease model;           ///< of the body as a whole; null where items name theirs
   std::vector<PredictCall> calls;     ///< one; several where instances name several models
   std::vector<SlotError> errors;      ///< by slot
   int priority = 0;

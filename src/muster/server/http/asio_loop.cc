@@ -2,9 +2,6 @@
 
 #include <utility>
 
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/post.hpp>
-
 namespace muster::server::http {
 
 AsioLoop::AsioLoop(base::Clock& clock)
@@ -27,7 +24,7 @@ void AsioLoop::RunPosted() {
     base::MutexLock lock(mutex_);
     std::swap(running_, posted_);
   }
-  for (Task& task : running_) task();
+  for (Task& task : running_) std::exchange(task, nullptr)();  // gone before the next runs
   running_.clear();
 }
 
@@ -40,7 +37,7 @@ void AsioLoop::AtEndOfTurn(Task task) {
 
 void AsioLoop::RunEndOfTurn() {
   std::swap(ending_, end_of_turn_);
-  for (Task& task : ending_) task();
+  for (Task& task : ending_) std::exchange(task, nullptr)();
   ending_.clear();
 }
 
@@ -56,6 +53,7 @@ void AsioLoop::CancelTimer(TimerId id) { timers_.Cancel(id); }
 void AsioLoop::Arm() {
   armed_for_ = timers_.next();
   if (armed_for_ == base::kNever) return;
+  if (armed_for_ <= Now()) return boost::asio::post(io_, [this] { RunTimers(); });
   alarm_.expires_at(std::chrono::time_point_cast<std::chrono::steady_clock::duration>(armed_for_));
   alarm_.async_wait([this](const boost::system::error_code& error) {
     if (!error) RunTimers();
@@ -66,7 +64,7 @@ void AsioLoop::RunTimers() {
   armed_for_ = base::kNever;
   const base::TimePoint now = Now();  // once: a timer that adds another for now does not starve us
   Task task;
-  while (timers_.PopDue(now, task)) task();
+  while (timers_.PopDue(now, task)) std::exchange(task, nullptr)();
   Arm();
 }
 

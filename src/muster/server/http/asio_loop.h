@@ -2,12 +2,10 @@
 
 #include <vector>
 
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
-
 #include "muster/base/clock.h"
 #include "muster/base/loop.h"
 #include "muster/base/mutex.h"
+#include "muster/server/http/internal/asio.h"
 #include "muster/server/http/timer_heap.h"
 
 namespace muster::server::http {

@@ -29,13 +29,13 @@ class DateText {
 /// What the head of an answer says besides the handler's own headers.
 struct ResponseHead {
   int status = 200;
-  std::string_view content_type;
+  std::string_view content_type = {};
   std::size_t content_length = 0;
-  std::string_view date;
+  std::string_view date = {};
   /// "close", "keep-alive" or empty (which is keep-alive to HTTP/1.1).
-  std::string_view connection;
+  std::string_view connection = {};
   /// Complete lines with their CRLF.
-  std::string_view more;
+  std::string_view more = {};
 };
 
 /// Appends status line, headers and the empty line to `out`.

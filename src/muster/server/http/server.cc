@@ -1,5 +1,6 @@
 #include "muster/server/http/server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <functional>
 #include <sys/resource.h>
@@ -9,9 +10,11 @@
 #include <utility>
 #include <vector>
 
+#include "muster/base/ids.h"
 #include "muster/base/mutex.h"
 #include "muster/server/http/asio_loop.h"
 #include "muster/server/http/connection_set.h"
+#include "muster/server/http/response.h"
 #include "muster/server/http/tcp_listener.h"
 #include "muster/server/http/tcp_transport.h"
 
@@ -25,17 +28,25 @@ std::size_t HalfOfDescriptorLimit() {
 }
 
 // Says why, as well as a socket that nobody will wait for can, and closes.
-void RefuseConnection(int fd) {
-  static constexpr std::string_view kAnswer =
-      "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: "
-      "117\r\n"
-      "Retry-After: 1\r\nRetry-After-Ms: 1000\r\nConnection: close\r\n\r\n"
-      R"({"error":"too many connections","detail":"too many connections",)"
-      R"("code":"TOO_MANY_CONNECTIONS","request_id":"none"})";
+void RefuseConnection(int fd, std::string_view date) {
+  base::Error error =
+      base::Unavailable("the server has too many connections", "TOO_MANY_CONNECTIONS");
+  std::string body;
+  AppendErrorBody(body, error, base::NewRequestId());
+  std::string retry;
+  AppendRetryAfter(retry, error, 503);
+  std::string answer;
+  AppendHead(answer, {.status = 503,
+                      .content_type = kJson,
+                      .content_length = body.size(),
+                      .date = date,
+                      .connection = "close",
+                      .more = retry});
+  answer += body;
   char request[4096];
   // Unread bytes would turn the close into a reset and the answer to nothing.
   (void)!::recv(fd, request, sizeof request, MSG_DONTWAIT);
-  (void)!::send(fd, kAnswer.data(), kAnswer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+  (void)!::send(fd, answer.data(), answer.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
   ::shutdown(fd, SHUT_WR);
   ::close(fd);
 }
@@ -80,6 +91,7 @@ class Server final : public HttpServer {
   std::unique_ptr<TcpListener> listener_;
   std::uint16_t port_ = 0;
   std::size_t next_worker_ = 0;
+  DateText date_{clock_};  // of the accepting loop
   std::atomic<std::uint64_t> accepted_{0};
   std::atomic<std::uint64_t> refused_{0};
 
@@ -106,7 +118,7 @@ base::Status Server::Start() {
 void Server::OnAccepted(int fd) {
   if (context_.open_connections.load(std::memory_order_relaxed) >= max_connections_) {
     ++refused_;
-    return RefuseConnection(fd);
+    return RefuseConnection(fd, date_.At(clock_.Now()));
   }
   ++accepted_;
   context_.open_connections.fetch_add(1, std::memory_order_relaxed);

@@ -7,9 +7,8 @@
 #include <unistd.h>
 #include <utility>
 
-#include <boost/asio/ip/tcp.hpp>
-
 #include "muster/server/http/asio_loop.h"
+#include "muster/server/http/internal/asio.h"
 #include "muster/telemetry/log.h"
 
 namespace muster::server::http {

@@ -5,13 +5,8 @@
 #include <sys/socket.h>
 #include <utility>
 
-#include <boost/asio/bind_allocator.hpp>
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/error.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/write.hpp>
-
 #include "muster/server/http/asio_loop.h"
+#include "muster/server/http/internal/asio.h"
 
 namespace muster::server::http {
 namespace {

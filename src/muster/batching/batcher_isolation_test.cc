@@ -1,0 +1,318 @@
+#include <algorithm>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <limits>
+
+#include "muster/batching/batcher.h"
+#include "muster/batching/internal/batcher_test_support.h"
+
+// Rule 8: who is to blame when a run fails.
+
+namespace muster::batching {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::Ge;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Le;
+using ::testing::SizeIs;
+
+constexpr float kBad = -999;
+
+base::Status RefuseMarkedRows(std::span<const float> x, std::int64_t) {
+  if (std::find(x.begin(), x.end(), kBad) == x.end()) return {};
+  return base::InvalidArgument("-999 is not a value");
+}
+
+/// A batcher whose model refuses runs with a row of -999. A first run, of one row, is held while a
+/// test submits what is to run together, and then let go.
+class IsolationBench : public Bench {
+ public:
+  explicit IsolationBench(model::FakeModelOptions model = {.fault = RefuseMarkedRows},
+                          BatcherOptions options = AdaptiveOptions(64))
+      : Bench(options, std::move(model)) {
+    held_ = Occupy();
+  }
+
+  AnswerPtr SubmitWhole(const std::vector<float>& values) {
+    WorkItem item = Item(values);
+    item.isolation = Isolation::kRequest;
+    return Submit(std::move(item));
+  }
+  using Bench::Submit;
+
+  void RunTogether(const std::vector<AnswerPtr>& answers) {
+    fake().Release();
+    Await(held_);
+    Await(answers);
+  }
+
+  /// Sizes of the runs after the held one.
+  std::vector<std::int64_t> Sizes() {
+    std::vector<std::int64_t> sizes = RunSizes();
+    sizes.erase(sizes.begin());
+    return sizes;
+  }
+
+ private:
+  AnswerPtr held_;
+};
+
+void ExpectRejected(const base::Error& error) {
+  EXPECT_EQ(error.code, base::Code::kInvalidArgument);
+  EXPECT_EQ(error.Reason(), "INPUT_REJECTED_BY_MODEL");
+  EXPECT_EQ(error.message, "-999 is not a value");
+}
+
+TEST(BatcherIsolation, OnlyTheBadRequestFails) {
+  IsolationBench bench;
+  std::vector<AnswerPtr> answers;
+  for (int i = 0; i < 8; ++i)
+    answers.push_back(bench.Submit({i == 5 ? kBad : static_cast<float>(i)}));
+  bench.RunTogether(answers);
+  for (int i = 0; i < 8; ++i) {
+    const WorkResult& result = **answers[static_cast<std::size_t>(i)]->result;
+    if (i == 5) {
+      ASSERT_THAT(result.errors, SizeIs(1));
+      ExpectRejected(result.errors[0].error);
+    } else {
+      EXPECT_THAT(answers[static_cast<std::size_t>(i)]->values(),
+                  ElementsAre(2.0f * static_cast<float>(i)));
+    }
+  }
+  EXPECT_EQ(bench.batcher->Snapshot().rows_failed, 1u);
+}
+
+TEST(BatcherIsolation, OnlyTheBadRowOfARequestFails) {
+  IsolationBench bench;
+  const AnswerPtr answer = bench.Submit({1, 2, kBad, 4, 5});
+  bench.RunTogether({answer});
+  const WorkResult& result = **answer->result;
+  ASSERT_THAT(result.errors, SizeIs(1));
+  EXPECT_EQ(result.errors[0].row, 2);
+  ExpectRejected(result.errors[0].error);
+  EXPECT_THAT(answer->values(), ElementsAre(2, 4, 8, 10));
+  std::int64_t next = 0;
+  for (const WorkPart& part : result.parts) {
+    EXPECT_GE(part.first_row, next);
+    next = part.first_row + part.rows;
+  }
+}
+
+TEST(BatcherIsolation, AWholeRequestFailsWithItsBadRow) {
+  IsolationBench bench;
+  const AnswerPtr bad = bench.SubmitWhole({1, kBad, 3}), good = bench.SubmitWhole({4, 5});
+  bench.RunTogether({bad, good});
+  EXPECT_THAT(good->values(), ElementsAre(8, 10));
+  const WorkResult& result = **bad->result;
+  EXPECT_THAT(result.parts, IsEmpty());
+  ASSERT_THAT(result.errors, SizeIs(3));
+  for (const RowError& error : result.errors) ExpectRejected(error.error);
+  // 5 rows together; the two requests apart; the probe. Never single rows of them.
+  EXPECT_THAT(bench.Sizes(), ElementsAre(5, 3, 1, 2));
+}
+
+TEST(BatcherIsolation, AWholeRequestSplitOverBatchesFailsInAllItsParts) {
+  IsolationBench bench({.fault = RefuseMarkedRows}, AdaptiveOptions(2));
+  const AnswerPtr bad = bench.SubmitWhole({1, 2, kBad, 4, 5, 6, 7, 8});
+  bench.RunTogether({bad});
+  const WorkResult& result = **bad->result;
+  EXPECT_THAT(result.parts, IsEmpty());
+  EXPECT_THAT(result.errors, SizeIs(8));
+  bench.batcher->Drain();
+  EXPECT_THAT(bench.Sizes(), ElementsAre(2, 2, 1)) << "rows of a failed request are not run";
+}
+
+TEST(BatcherIsolation, ARowThatFailsAloneIsTheBackendsFaultWhenTheProbeFailsToo) {
+  IsolationBench bench({.fault = [](auto, auto) { return base::InvalidArgument("out of order"); }});
+  const AnswerPtr answer = bench.Submit({1});
+  bench.RunTogether({answer});
+  ASSERT_THAT((*answer->result)->errors, SizeIs(1));
+  const base::Error& error = (*answer->result)->errors[0].error;
+  EXPECT_EQ(error.code, base::Code::kInternal);
+  EXPECT_EQ(error.Reason(), "BACKEND_ERROR");
+}
+
+TEST(BatcherIsolation, ABrokenBackendEndsTheSearchAtItsFirstFailedProbe) {
+  IsolationBench bench({.fault = [](auto, auto) { return base::InvalidArgument("out of order"); }});
+  const AnswerPtr answer = bench.Submit(std::vector<float>(64, 1.0f));
+  bench.RunTogether({answer});
+  EXPECT_THAT((*answer->result)->errors, SizeIs(64));
+  for (const RowError& error : (*answer->result)->errors) {
+    EXPECT_EQ(error.error.Reason(), "BACKEND_ERROR");
+  }
+  EXPECT_THAT(bench.Sizes(), ElementsAre(64, 32, 16, 8, 4, 2, 1, 1));
+}
+
+TEST(BatcherIsolation, WithoutAProbeARowIsToBlameIfAnyRunHasSucceeded) {
+  model::ModelSpec spec;
+  spec.inputs = spec.outputs = {{"x", tensor::DType::kFp32, {{}, {1, ""}}}};
+  Bench bench(AdaptiveOptions(8), [&] {
+    return std::make_unique<FunctionModel>(
+        spec,
+        [](std::span<const tensor::Tensor> inputs) -> base::Result<std::vector<tensor::Tensor>> {
+          MUSTER_RETURN_IF_ERROR(RefuseMarkedRows(inputs[0].data<const float>(), 0));
+          return std::vector<tensor::Tensor>{inputs[0]};
+        });
+  });
+  const AnswerPtr first = bench.Submit({kBad});
+  bench.Await(first);
+  EXPECT_EQ((*first->result)->errors[0].error.Reason(), "BACKEND_ERROR");
+  bench.Await(bench.Submit({1}));
+  const AnswerPtr second = bench.Submit({kBad});
+  bench.Await(second);
+  EXPECT_EQ((*second->result)->errors[0].error.Reason(), "INPUT_REJECTED_BY_MODEL");
+}
+
+TEST(BatcherIsolation, ProbesOnceForABatchHoweverManyRowsAreBad) {
+  IsolationBench bench;
+  const AnswerPtr answer = bench.Submit({kBad, 1, 2, kBad});
+  bench.RunTogether({answer});
+  EXPECT_THAT((*answer->result)->errors, SizeIs(2));
+  int probes = 0;
+  for (const auto& run : bench.fake().runs()) probes += run.x == std::vector<float>{0.5f} ? 1 : 0;
+  EXPECT_EQ(probes, 1);
+}
+
+TEST(BatcherIsolation, StaysWithinItsBudgetOfExtraRuns) {
+  IsolationBench bench;
+  const AnswerPtr answer = bench.Submit(std::vector<float>(64, kBad));
+  bench.RunTogether({answer});
+  const BatcherSnapshot snapshot = bench.batcher->Snapshot();
+  EXPECT_LE(snapshot.launches[static_cast<std::size_t>(LaunchReason::kIsolate)], 2u * 6 * 2);
+  ASSERT_THAT((*answer->result)->errors, SizeIs(64));
+  ExpectRejected((*answer->result)->errors[0].error);
+  EXPECT_EQ((*answer->result)->errors[63].error.Reason(), "BACKEND_ERROR");
+}
+
+TEST(BatcherIsolation, OtherFailuresAreTheWholeBatchsAtOnce) {
+  struct Case {
+    base::Error error;
+    base::Code code;
+    std::string_view reason;
+  };
+  const std::vector<Case> cases = {
+      {base::ResourceExhausted("out of memory"), base::Code::kResourceExhausted,
+       "RESOURCE_EXHAUSTED"},
+      {base::Unavailable("device lost"), base::Code::kUnavailable, "UNAVAILABLE"},
+      {base::DeadlineExceeded("too slow"), base::Code::kDeadlineExceeded, "DEADLINE_EXCEEDED"},
+      {base::Internal("bug"), base::Code::kInternal, "BACKEND_ERROR"},
+      {base::Cancelled("why"), base::Code::kInternal, "BACKEND_ERROR"},
+  };
+  for (const Case& c : cases) {
+    IsolationBench bench({.fault = [&](auto, auto rows) {
+      return rows > 1 ? base::Status(c.error) : base::Status();
+    }});
+    const std::vector<AnswerPtr> answers = {bench.Submit({1}), bench.SubmitWhole({2, 3})};
+    bench.RunTogether(answers);
+    for (const AnswerPtr& answer : answers) {
+      EXPECT_THAT((*answer->result)->parts, IsEmpty());
+      for (const RowError& error : (*answer->result)->errors) {
+        EXPECT_EQ(error.error.code, c.code);
+        EXPECT_EQ(error.error.Reason(), c.reason);
+      }
+    }
+    EXPECT_THAT(bench.Sizes(), ElementsAre(3)) << "not run again";
+    EXPECT_EQ(bench.batcher->Snapshot().failed_runs, 1u) << "counted once, for the breaker";
+  }
+}
+
+TEST(BatcherIsolation, AnAnswerWithTooFewRowsIsInvalid) {
+  IsolationBench bench({.missing_rows = 1});
+  const AnswerPtr answer = bench.Submit({1, 2});
+  bench.RunTogether({answer});
+  ASSERT_THAT((*answer->result)->errors, SizeIs(2));
+  EXPECT_EQ((*answer->result)->errors[0].error.Reason(), "BACKEND_INVALID");
+  EXPECT_THAT((*answer->result)->errors[0].error.message, HasSubstr("output \"y\""));
+}
+
+TEST(BatcherIsolation, NeverRunsARowAgainPastItsDeadline) {
+  // A run takes 10 ms. The hasty request's deadline passes while the batch fails.
+  IsolationBench bench({.latency = [](auto) { return 10ms; }, .fault = RefuseMarkedRows});
+  const base::TimePoint start = bench.clock.Now() + 10ms;  // when the held run will be over
+  WorkItem hasty = bench.Item({1});
+  hasty.deadline = start + 5ms;
+  const AnswerPtr late = bench.Submit(std::move(hasty));
+  const AnswerPtr bad = bench.Submit({kBad}), good = bench.Submit({3});
+  bench.RunTogether({late, bad, good});
+  ASSERT_THAT((*late->result)->errors, SizeIs(1));
+  EXPECT_EQ((*late->result)->errors[0].error.code, base::Code::kDeadlineExceeded);
+  EXPECT_THAT(good->values(), ElementsAre(6));
+  const auto runs = bench.fake().runs();
+  for (std::size_t i = 2; i < runs.size(); ++i) {
+    EXPECT_THAT(runs[i].x, ::testing::Not(::testing::Contains(1.0f)));
+  }
+}
+
+TEST(BatcherIsolation, DoesNotRunCancelledRowsAgain) {
+  IsolationBench bench;
+  base::CancelSource cancel;
+  WorkItem item = bench.Item({1, 2});
+  item.cancelled = cancel.get_token();
+  const AnswerPtr given_up = bench.Submit(std::move(item)), bad = bench.Submit({kBad});
+  bench.fake().ReleaseRuns(1);
+  bench.AwaitRun(2);
+  cancel.request_stop();
+  bench.RunTogether({given_up, bad});
+  EXPECT_EQ(given_up->result->error().code, base::Code::kCancelled);
+  ExpectRejected((*bad->result)->errors[0].error);
+  EXPECT_THAT(bench.Sizes(), ElementsAre(3, 1, 1)) << "the batch, the bad row alone, the probe";
+}
+
+TEST(BatcherIsolation, APaddedRunIsSearchedToo) {
+  IsolationBench bench({.fixed_batch = 4, .fault = RefuseMarkedRows});
+  const AnswerPtr answer = bench.Submit({1, kBad, 3});
+  bench.RunTogether({answer});
+  EXPECT_THAT(answer->values(), ElementsAre(2, 6));
+  ASSERT_THAT((*answer->result)->errors, SizeIs(1));
+  ExpectRejected((*answer->result)->errors[0].error);
+}
+
+TEST(BatcherIsolation, AClientThatWasBadRunsAloneForAWhile) {
+  IsolationBench bench;
+  const auto submit = [&](const std::string& client, float value) {
+    WorkItem item = bench.Item({value});
+    item.client = client;
+    return bench.Submit(std::move(item));
+  };
+  bench.RunTogether({submit("careless", kBad), submit("careful", 1)});
+  bench.AwaitIdle();
+
+  const AnswerPtr held = bench.Occupy();
+  const std::size_t before = bench.RunSizes().size();
+  bench.Await([&] {
+    const std::vector<AnswerPtr> answers = {submit("careful", 2), submit("careless", 3),
+                                            submit("", 4), submit("careless", kBad)};
+    bench.fake().Release();
+    return answers;
+  }());
+  const auto runs = bench.fake().runs();
+  EXPECT_THAT(runs[before].x, ElementsAre(2, 4));
+  EXPECT_THAT(runs[before + 1].x, ElementsAre(3, kBad));
+}
+
+TEST(BatcherIsolation, NeighboursAreAnsweredBeforeTheSearchIsOver) {
+  IsolationBench bench;
+  const AnswerPtr good = bench.Submit({1}), good2 = bench.Submit({2}), bad = bench.Submit({kBad}),
+                  worse = bench.Submit({kBad});
+  bench.fake().ReleaseRuns(3);  // the held run, the batch of 4, the first half
+  bench.Await({good, good2});
+  EXPECT_FALSE(bad->done());
+  bench.RunTogether({bad, worse});
+}
+
+TEST(BatcherIsolation, HoldsItsSlotOnceForTheWholeSearch) {
+  IsolationBench bench({.latency = [](auto) { return 1ms; }, .fault = RefuseMarkedRows});
+  const AnswerPtr answer = bench.Submit({kBad, 1});
+  bench.RunTogether({answer});
+  bench.AwaitIdle();
+  bench.device.AwaitIdle();
+  // The held run; then the batch, the bad row, the probe and the good row.
+  EXPECT_THAT(bench.device.charges(), ElementsAre(1ms, 4ms));
+}
+
+}  // namespace
+}  // namespace muster::batching

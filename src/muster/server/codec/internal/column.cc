@@ -1,0 +1,58 @@
+#include "muster/server/codec/internal/column.h"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <utility>
+
+namespace muster::server::codec::internal {
+
+Column::Column(const model::ModelSpec& model, const model::TensorSpec& input,
+               std::size_t body_bytes)
+    : input_(&input),
+      dims_(model::RowDims(model, input)),
+      element_bytes_(tensor::DTypeSize(input.dtype)),
+      most_(body_bytes / 2 + 1) {
+  for (const model::Dim& dim : dims_) {
+    row_elements_ = dim.dynamic() || row_elements_ < 0 ? -1 : row_elements_ * dim.size;
+  }
+}
+
+void Column::Grow(std::size_t at_least, std::size_t used) {
+  const std::size_t capacity = std::max(at_least, std::min(capacity_ * 2, most_));
+  if (element_bytes_ == 0) {
+    strings_.resize(capacity);
+  } else {
+    tensor::BufferRef larger = tensor::BufferRef::Allocate(capacity * element_bytes_);
+    if (used > 0) std::memcpy(larger.data(), buffer_.data(), used * element_bytes_);
+    buffer_ = std::move(larger);
+  }
+  capacity_ = capacity;
+}
+
+void Column::TakePending(Column& other, std::size_t elements) {
+  if (element_bytes_ == 0) {
+    std::string* from = other.Room<std::string>(0);
+    std::move(from, from + elements, Room<std::string>(elements));
+  } else {
+    const std::byte* from = other.buffer_.data() + other.committed_ * element_bytes_;
+    (void)Room<std::byte>(elements);
+    std::memcpy(buffer_.data() + committed_ * element_bytes_, from, elements * element_bytes_);
+  }
+}
+
+tensor::Tensor Column::Finish(std::int64_t rows, const RowExtents& extents) {
+  std::array<std::int64_t, tensor::Shape::kMaxRank> dims{rows};
+  std::copy_n(extents.dims.begin(), extents.rank, dims.begin() + 1);
+  const auto rank = static_cast<std::size_t>(extents.rank) + 1;
+  // Each extent was counted in the body, so that neither can fail.
+  auto shape = tensor::Shape::Make({dims.data(), rank});
+  if (element_bytes_ == 0) {
+    strings_.resize(committed_);
+    buffer_ = tensor::BufferRef::Strings(std::move(strings_));
+  }
+  committed_ = capacity_ = 0;
+  return tensor::Tensor::View(input_->dtype, *shape, std::exchange(buffer_, {})).value();
+}
+
+}  // namespace muster::server::codec::internal
