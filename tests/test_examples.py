@@ -167,10 +167,10 @@ def test_the_simple_example_predicts_the_input_it_is_given(server):
 def test_the_simple_example_refuses_an_input_the_model_does_not_take(server, value):
     response = server.post("/examples/simple", {"input": value})
     assert response.status_code == 400, response.text
-    assert "petal" in response.json()["detail"]
+    assert "input" in response.json()["detail"]
 
 
 @pytest.mark.parametrize("path", ["/examples/batch", "/examples/simple"])
 def test_without_a_model_called_example_the_examples_say_so(path):
     with Server(EXAMPLES / "iris") as server:
-        assert_is_error(server.post(path, {}), 404, "MODEL_NOT_FOUND", "`example`")
+        assert_is_error(server.post(path, {}), 404, "MODEL_NOT_FOUND", "example")

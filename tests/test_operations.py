@@ -270,7 +270,7 @@ def test_the_settings_of_a_models_muster_yaml_are_in_force(tmp_path):
 @pytest.mark.parametrize(
     ("config", "words"),
     [
-        ("polcy: window\n", ["line 1", "`polcy`", "`policy`"]),
+        ("polcy: window\n", ["line 1", "polcy", "policy`"]),
         ("description: x\nmax_batch_size: 0\n", ["`max_batch_size`", "1 to 65536", "0"]),
         ("max_batch_size: many\n", ["line 1", "`max_batch_size`", "whole number", "many"]),
         ("policy: none\npolicy: window\n", ["line 2", "twice"]),
@@ -292,7 +292,7 @@ def test_a_mistake_in_a_muster_yaml_fails_that_model_and_is_named(tmp_path, conf
 
 
 def test_an_unknown_model_is_404_and_the_nearest_name_is_proposed(server):
-    assert_is_error(server.get("/models/irs"), 404, "MODEL_NOT_FOUND", "`irs`", "`iris`")
+    assert_is_error(server.get("/models/irs"), 404, "MODEL_NOT_FOUND", "irs", "iris")
 
 
 @pytest.mark.parametrize("name", ["a b", "%20", "%2e%2e%2firis", "x" * 129, "na%C3%AFve"])
@@ -541,8 +541,8 @@ def test_an_unknown_key_of_the_config_file_is_named_with_its_line_and_the_neares
     file.write_text("host: 127.0.0.1\n# a remark\nhttp_prt: 8000\n", encoding="utf-8")
     error = fails(2, "serve", EXAMPLES, "--config", file)
     assert "config.yaml line 3" in error
-    assert "`http_prt`" in error
-    assert "`http_port`" in error
+    assert "http_prt" in error
+    assert "http_port" in error
 
 
 @pytest.mark.parametrize(

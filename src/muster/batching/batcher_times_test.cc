@@ -96,7 +96,8 @@ TEST(BatcherTimes, TwoRunsThatOverlapInPart) {
   bench.clock.Advance(4ms);
   // One of the two held runs ends. If it is the other request's, row 2 begins; else so too.
   bench.fake().ReleaseRuns(1);
-  bench.AwaitRun(3);
+  bench.device.AwaitCharges(1);
+  bench.fake().AwaitRunning(2);
   bench.clock.Advance(6ms);
   bench.fake().Release();
   bench.Await({other, answer});

@@ -68,6 +68,11 @@ void FakeDevice::AwaitIdle() {
   while (held_ > 0) base::Wait(mutex_, changed_);
 }
 
+void FakeDevice::AwaitCharges(std::size_t n) {
+  base::MutexLock lock(mutex_);
+  while (charges_.size() < n) base::Wait(mutex_, changed_);
+}
+
 std::vector<base::Duration> FakeDevice::charges() const {
   base::MutexLock lock(mutex_);
   return charges_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <limits>
 #include <string>
 #include <vector>
@@ -27,6 +28,8 @@ class FakeDevice : public Device {
   void AwaitWaiting(int n);
   /// Blocks until no slot is held.
   void AwaitIdle();
+  /// Blocks until `n` charges were made.
+  void AwaitCharges(std::size_t n);
   /// What was charged, in order.
   std::vector<base::Duration> charges() const;
   int held() const;

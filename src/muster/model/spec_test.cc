@@ -10,59 +10,107 @@ using tensor::Tensor;
 
 const Dim kRows{Dim::kDynamic, "N"};
 
-ModelSpec Spec(std::vector<std::vector<Dim>> inputs) {
+ModelSpec Taking(std::vector<std::vector<Dim>> inputs) {
   ModelSpec spec;
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    spec.inputs.push_back({"x" + std::to_string(i), DType::kFp32, inputs[i]});
+  for (auto& dims : inputs) {
+    spec.inputs.push_back({"x" + std::to_string(spec.inputs.size()), DType::kFp32, dims});
   }
   DeriveBatchAxis(spec);
   return spec;
 }
 
-TEST(ModelSpec, HasADynamicBatchWhereAxis0OfAllInputsIs) {
-  EXPECT_EQ(Spec({{kRows, {3}}, {kRows}}).batch_axis, BatchAxis::kDynamic);
+Tensor Value(const tensor::Shape& shape) { return Tensor::Allocate(DType::kFp32, shape); }
+
+std::string WhyNot(const ModelSpec& spec, const Tensor& value) {
+  const base::Status status = CheckInput(spec, spec.inputs[0], value);
+  return status ? "" : status.error().ToString();
 }
 
-TEST(ModelSpec, HasAFixedBatchWhereAxis0OfAllInputsIsOneNumber) {
-  const ModelSpec spec = Spec({{{4}, {3}}, {{4}}});
+TEST(TensorSpec, ShowsItsTypeAndAxes) {
+  EXPECT_EQ((TensorSpec{"x", DType::kFp32, {kRows, {3}, {224}}}).ToString(), "FP32 [N, 3, 224]");
+  EXPECT_EQ((TensorSpec{"x", DType::kBytes, {{Dim::kDynamic, ""}, {1}}}).ToString(),
+            "BYTES [?, 1]");
+  EXPECT_EQ((TensorSpec{"x", DType::kInt64, {}}).ToString(), "INT64 []");
+}
+
+TEST(ModelSpec, FindsInputsAndOutputsByName) {
+  ModelSpec spec = Taking({{kRows}, {kRows}});
+  spec.outputs = {{"y", DType::kFp32, {}}};
+  EXPECT_EQ(spec.FindInput("x1"), 1);
+  EXPECT_EQ(spec.FindInput("y"), -1);
+  EXPECT_EQ(spec.FindOutput("y"), 0);
+}
+
+TEST(DeriveBatchAxis, IsDynamicWhereAllInputsAre) {
+  EXPECT_EQ(Taking({{kRows, {2}}}).batch_axis, BatchAxis::kDynamic);
+  EXPECT_EQ(Taking({{kRows, {2}}, {{Dim::kDynamic, "M"}}}).batch_axis, BatchAxis::kDynamic);
+}
+
+TEST(DeriveBatchAxis, IsFixedWhereAllInputsHaveTheSameNumber) {
+  const ModelSpec spec = Taking({{{4}, {2}}, {{4}}});
   EXPECT_EQ(spec.batch_axis, BatchAxis::kFixed);
   EXPECT_EQ(spec.fixed_batch, 4);
 }
 
-TEST(ModelSpec, HasNoBatchWhereInputsDisagreeOrAreScalars) {
-  EXPECT_EQ(Spec({{{4}}, {{5}}}).batch_axis, BatchAxis::kNone);
-  EXPECT_EQ(Spec({{kRows}, {{5}}}).batch_axis, BatchAxis::kNone);
-  EXPECT_EQ(Spec({{}}).batch_axis, BatchAxis::kNone);
-  EXPECT_EQ(Spec({}).batch_axis, BatchAxis::kNone);
+TEST(DeriveBatchAxis, IsNoneWhereInputsDisagreeOrHaveNoAxis) {
+  EXPECT_EQ(Taking({}).batch_axis, BatchAxis::kNone);
+  EXPECT_EQ(Taking({{}}).batch_axis, BatchAxis::kNone);
+  EXPECT_EQ(Taking({{kRows}, {}}).batch_axis, BatchAxis::kNone);
+  EXPECT_EQ(Taking({{kRows}, {{4}}}).batch_axis, BatchAxis::kNone);
+  EXPECT_EQ(Taking({{{4}}, {{5}}}).batch_axis, BatchAxis::kNone);
+  EXPECT_EQ(Taking({{{0}, {5}}}).batch_axis, BatchAxis::kNone);
 }
 
-TEST(ModelSpec, WritesASpecAsPeopleReadIt) {
-  EXPECT_EQ((TensorSpec{"x", DType::kFp32, {kRows, {3}, {Dim::kDynamic, ""}}}).ToString(),
-            "FP32 [N, 3, ?]");
+TEST(DeriveBatchAxis, ForgetsWhatItDerivedBefore) {
+  ModelSpec spec = Taking({{{4}}});
+  spec.inputs[0].dims = {kRows};
+  DeriveBatchAxis(spec);
+  EXPECT_EQ(spec.batch_axis, BatchAxis::kDynamic);
+  EXPECT_EQ(spec.fixed_batch, 0);
 }
 
-TEST(CheckInput, AcceptsRowsThatFitAndAnyExtentOfADynamicAxis) {
-  const ModelSpec spec = Spec({{kRows, {Dim::kDynamic, "L"}}});
-  EXPECT_TRUE(CheckInput(spec, spec.inputs[0], Tensor::Allocate(DType::kFp32, {2, 9})));
+TEST(RowDims, LeavesTheBatchAxisOut) {
+  const ModelSpec rows = Taking({{kRows, {2}}});
+  EXPECT_EQ(RowDims(rows, rows.inputs[0]).size(), 1u);
+  const ModelSpec whole = Taking({{kRows}, {}});
+  EXPECT_EQ(RowDims(whole, whole.inputs[0]).size(), 1u);
+  EXPECT_EQ(RowDims(rows, {"scalar", DType::kFp32, {}}).size(), 0u);
 }
 
-TEST(CheckInput, SaysWhatWasExpectedAndWhatCame) {
-  const ModelSpec spec = Spec({{kRows, {3}}});
-  const auto message = [&](const Tensor& t) {
-    return CheckInput(spec, spec.inputs[0], t).error().message;
-  };
-  EXPECT_EQ(message(Tensor::Allocate(DType::kFp32, {2, 4})),
-            "input `x0`: expected shape [N, 3], got [2, 4]");
-  EXPECT_EQ(message(Tensor::Allocate(DType::kFp32, {2})),
-            "input `x0`: expected shape [N, 3], got [2]");
-  EXPECT_EQ(message(Tensor::Allocate(DType::kInt64, {2, 3})),
-            "input `x0`: expected FP32, got INT64");
+TEST(CheckInput, AcceptsAnyNumberOfRows) {
+  const ModelSpec spec = Taking({{kRows, {2}}});
+  for (const std::int64_t n : {0, 1, 64}) EXPECT_EQ(WhyNot(spec, Value({n, 2})), "");
 }
 
-TEST(CheckInput, TakesTheWholeTensorAsARowWhereThereIsNoBatchAxis) {
-  const ModelSpec spec = Spec({{{4}}, {{5}}});
-  EXPECT_TRUE(CheckInput(spec, spec.inputs[0], Tensor::Allocate(DType::kFp32, {1, 4})));
-  EXPECT_FALSE(CheckInput(spec, spec.inputs[0], Tensor::Allocate(DType::kFp32, {4})));
+TEST(CheckInput, AcceptsAnyExtentWhereAnAxisIsDynamic) {
+  const ModelSpec spec = Taking({{kRows, {Dim::kDynamic, "L"}, {2}}});
+  for (const std::int64_t n : {0, 1, 9}) EXPECT_EQ(WhyNot(spec, Value({3, n, 2})), "");
+}
+
+TEST(CheckInput, TakesAnyRowsForAFixedBatchAsTheBatcherFillsIt) {
+  EXPECT_EQ(WhyNot(Taking({{{4}, {2}}}), Value({3, 2})), "");
+}
+
+TEST(CheckInput, WantsRowsBeforeTheWholeTensorWhereThereIsNoBatchAxis) {
+  const ModelSpec spec = Taking({{{2}, {3}}, {}});
+  EXPECT_EQ(WhyNot(spec, Value({1, 2, 3})), "");
+  EXPECT_EQ(WhyNot(spec, Value({2, 3})),
+            "INVALID_ARGUMENT (SHAPE): input `x0`: expected shape [N, 2, 3], got [2, 3]");
+}
+
+TEST(CheckInput, NamesTheTypeItExpects) {
+  const ModelSpec spec = Taking({{kRows, {2}}});
+  EXPECT_EQ(WhyNot(spec, Tensor::Allocate(DType::kInt64, {1, 2})),
+            "INVALID_ARGUMENT (TYPE): input `x0`: expected FP32, got INT64");
+}
+
+TEST(CheckInput, NamesTheShapeItExpects) {
+  const ModelSpec spec = Taking({{kRows, {2}, {Dim::kDynamic, ""}}});
+  EXPECT_EQ(WhyNot(spec, Value({1, 3, 1})),
+            "INVALID_ARGUMENT (SHAPE): input `x0`: expected shape [N, 2, ?], got [1, 3, 1]");
+  EXPECT_NE(WhyNot(spec, Value({2, 2})), "");
+  EXPECT_NE(WhyNot(spec, Value({1, 2, 1, 1})), "");
+  EXPECT_NE(WhyNot(spec, Value({})), "");
 }
 
 }  // namespace

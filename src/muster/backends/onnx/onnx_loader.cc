@@ -1,164 +1,58 @@
-#define ORT_API_MANUAL_INIT
 #include "muster/backends/onnx/onnx_loader.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
-#include <cstring>
+#include <filesystem>
+#include <new>
 #include <sys/stat.h>
+#include <system_error>
 #include <utility>
 
-#include "muster/backends/onnx/internal/ort_runtime.h"
-#include "muster/base/mutex.h"
+#include "muster/backends/onnx/internal/onnx_session.h"
 
 namespace muster::backends::onnx {
 namespace {
 
 using base::InvalidArgument;
 using base::Status;
-using model::RunId;
-using tensor::Tensor;
 
-/// What a model and its instances share; an instance may outlive neither, but outputs may outlive
-/// both: they hold the runtime only.
-struct Loaded {
-  RuntimePtr runtime;
-  SessionHandle session;
-  OrtInterface face;
-  std::vector<const char*> input_names;
-  std::vector<const char*> output_names;
-  /// Keys of each map output, found by the probe; empty where it found none.
-  std::vector<std::vector<std::string>> keys;
-};
-
-class OnnxInstance final : public model::Instance {
- public:
-  OnnxInstance(std::shared_ptr<const Loaded> loaded, RunOptionsHandle options)
-      : loaded_(std::move(loaded)),
-        options_(std::move(options)),
-        raw_outputs_(loaded_->output_names.size()) {}
-
-  void Start(RunId run, std::span<const Tensor> inputs, model::RunSink& sink) noexcept override {
-    {
-      base::MutexLock lock(mutex_);
-      current_ = run;
-      running_ = true;
-      if (std::exchange(cancelled_, false)) {
-        loaded_->runtime->Discard(loaded_->runtime->api->RunOptionsUnsetTerminate(options_.get()));
-      }
-    }
-    auto outputs = Run(inputs);
-    bool cancelled = false;
-    {
-      base::MutexLock lock(mutex_);
-      running_ = false;
-      cancelled = cancelled_;
-    }
-    if (!outputs && cancelled) outputs = base::Cancelled("the run was cancelled");
-    sink.OnDone(run, std::move(outputs));
+Status CheckSource(const model::ModelSource& source) {
+  if (source.path.empty()) {
+    return source.bytes.empty() ? Status(InvalidArgument("there are none")) : Status();
   }
-
-  void Cancel(RunId run) noexcept override {
-    base::MutexLock lock(mutex_);
-    if (!running_ || current_ != run) return;
-    cancelled_ = true;
-    loaded_->runtime->Discard(loaded_->runtime->api->RunOptionsSetTerminate(options_.get()));
-  }
-
-  base::Result<std::vector<Tensor>> Run(std::span<const Tensor> inputs) {
-    const OrtRuntime& runtime = *loaded_->runtime;
-    values_.clear();
-    raw_inputs_.clear();
-    for (const Tensor& input : inputs) {
-      MUSTER_ASSIGN_OR_RETURN(ValueHandle value, ToOrtValue(runtime, input));
-      raw_inputs_.push_back(value.get());
-      values_.push_back(std::move(value));
-    }
-    std::fill(raw_outputs_.begin(), raw_outputs_.end(), nullptr);
-    const Status status = runtime.Check(
-        runtime.api->Run(loaded_->session.get(), options_.get(), loaded_->input_names.data(),
-                         raw_inputs_.data(), raw_inputs_.size(), loaded_->output_names.data(),
-                         loaded_->output_names.size(), raw_outputs_.data()));
-    values_.clear();  // the inputs' memory is the caller's again
-    if (!status) return status.error();
-    return TakeOutputs();
-  }
-
- private:
-  base::Result<std::vector<Tensor>> TakeOutputs() {
-    const OrtApi* api = loaded_->runtime->api;
-    std::vector<ValueHandle> owned;
-    owned.reserve(raw_outputs_.size());
-    for (OrtValue* raw : raw_outputs_)
-      owned.emplace_back(raw, OrtDeleter<OrtValue, &OrtApi::ReleaseValue>{api});
-    std::vector<Tensor> outputs;
-    outputs.reserve(owned.size());
-    for (std::size_t i = 0; i < owned.size(); ++i) {
-      const OutputKind kind = loaded_->face.kinds[i];
-      if (kind == OutputKind::kTensor) {
-        MUSTER_ASSIGN_OR_RETURN(Tensor output, FromOrtValue(loaded_->runtime, std::move(owned[i])));
-        outputs.push_back(std::move(output));
-        continue;
-      }
-      MUSTER_ASSIGN_OR_RETURN(MapRows rows, FromMaps(*loaded_->runtime, owned[i].get(), kind));
-      if (!loaded_->keys.empty() && !loaded_->keys[i].empty() && rows.keys != loaded_->keys[i]) {
-        return base::Internal(
-            "output `" + loaded_->face.spec.outputs[i].name + "` has other keys than at load",
-            "BACKEND_INVALID");
-      }
-      if (keys_seen_ != nullptr) (*keys_seen_)[i] = std::move(rows.keys);
-      outputs.push_back(std::move(rows.probabilities));
-    }
-    return outputs;
-  }
-
- public:
-  /// Where the probe wants the keys of map outputs; null for everybody else.
-  std::vector<std::vector<std::string>>* keys_seen_ = nullptr;
-
- private:
-  const std::shared_ptr<const Loaded> loaded_;
-  const RunOptionsHandle options_;
-  std::vector<ValueHandle> values_;  // reused, as the two below
-  std::vector<const OrtValue*> raw_inputs_;
-  std::vector<OrtValue*> raw_outputs_;
-  base::Mutex mutex_;
-  RunId current_ MUSTER_GUARDED_BY(mutex_) = 0;
-  bool running_ MUSTER_GUARDED_BY(mutex_) = false;
-  bool cancelled_ MUSTER_GUARDED_BY(mutex_) = false;
-};
-
-base::Result<std::unique_ptr<OnnxInstance>> MakeInstance(
-    const std::shared_ptr<const Loaded>& loaded) {
-  OrtRunOptions* raw = nullptr;
-  MUSTER_RETURN_IF_ERROR(loaded->runtime->Check(loaded->runtime->api->CreateRunOptions(&raw)));
-  return std::make_unique<OnnxInstance>(loaded, RunOptionsHandle(raw, {loaded->runtime->api}));
-}
-
-class OnnxModel final : public model::Model {
- public:
-  explicit OnnxModel(std::shared_ptr<const Loaded> loaded) : loaded_(std::move(loaded)) {}
-  const model::ModelSpec& spec() const override { return loaded_->face.spec; }
-  base::Result<std::unique_ptr<model::Instance>> NewInstance(
-      const model::InstanceOptions&) override {
-    MUSTER_ASSIGN_OR_RETURN(auto instance, MakeInstance(loaded_));
-    return std::unique_ptr<model::Instance>(std::move(instance));
-  }
-
- private:
-  std::shared_ptr<const Loaded> loaded_;
-};
-
-Status CheckFile(const model::ModelSource& source) {
   struct stat info{};
   if (stat(source.path.c_str(), &info) != 0) {
-    return base::NotFound(source.DisplayName() + ": " +
-                          (errno == ENOENT ? "no such file" : std::strerror(errno)));
+    if (errno == ENOENT || errno == ENOTDIR) return base::NotFound("no such file");
+    return InvalidArgument("the file cannot be read: " +
+                           std::error_code(errno, std::generic_category()).message());
   }
   // A FIFO or a device would block or never end.
-  if (!S_ISREG(info.st_mode)) return InvalidArgument(source.DisplayName() + ": not a regular file");
-  if (info.st_size == 0) return InvalidArgument(source.DisplayName() + ": the file is empty");
+  if (!S_ISREG(info.st_mode)) return InvalidArgument("not a regular file");
+  if (info.st_size == 0) return InvalidArgument("the file is empty");
   return {};
+}
+
+void ReplaceAll(std::string& text, const std::string& what, const std::string& with) {
+  if (what.empty()) return;
+  for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += with.size()) {
+    text.replace(at, what.size(), with);
+  }
+}
+
+/// The runtime's text without the path it was given, nor that of the folder, where it looks for
+/// files of weights and which it may have resolved. Spaces make these look like several words, so
+/// they are taken out as a whole before CleanText looks at the rest.
+std::string WithoutSourcePath(std::string text, const model::ModelSource& source) {
+  if (source.path.empty()) return text;
+  ReplaceAll(text, "Load model from " + source.path + " failed:", "");
+  ReplaceAll(text, source.path, source.DisplayName());
+  std::error_code error;
+  const std::filesystem::path folder = std::filesystem::path(source.path).parent_path();
+  const std::filesystem::path resolved = std::filesystem::canonical(folder, error);
+  for (const std::filesystem::path& path : {folder, resolved}) {
+    if (path.has_relative_path()) ReplaceAll(text, path.string() + "/", "");
+  }
+  return text;
 }
 
 class OnnxLoaderImpl final : public OnnxLoader {
@@ -167,113 +61,96 @@ class OnnxLoaderImpl final : public OnnxLoader {
   std::string RuntimeVersion() const override { return runtime_->version; }
 
   base::Result<std::unique_ptr<model::Model>> Load(const model::ModelSource& source,
-                                                   const model::LoadOptions& options) override {
-    if (!source.path.empty()) MUSTER_RETURN_IF_ERROR(CheckFile(source));
-    auto loaded = std::make_shared<Loaded>(
-        Loaded{runtime_, SessionHandle(nullptr, {runtime_->api}), {}, {}, {}, {}});
-    MUSTER_RETURN_IF_ERROR(
-        OpenSession(source, options, loaded->session).WithContext(source.DisplayName()));
-    auto face = ReadInterface(*runtime_, loaded->session.get());
-    if (!face) return face.error().WithContext(source.DisplayName());
-    loaded->face = *std::move(face);
-    for (const auto& input : loaded->face.spec.inputs)
-      loaded->input_names.push_back(input.name.c_str());
-    for (const auto& output : loaded->face.spec.outputs)
-      loaded->output_names.push_back(output.name.c_str());
-    MUSTER_RETURN_IF_ERROR(ReadMetadata(*loaded));
-    MUSTER_RETURN_IF_ERROR(ProbeMapKeys(loaded));
-    return std::unique_ptr<model::Model>(std::make_unique<OnnxModel>(std::move(loaded)));
+                                                   const model::LoadOptions& options) override try {
+    return LoadChecked(source, options).WithContext(source.DisplayName());
+  } catch (const std::bad_alloc&) {
+    return base::ResourceExhausted(source.DisplayName() + ": no memory to load it");
   }
 
  private:
-  Status OpenSession(const model::ModelSource& source, const model::LoadOptions& options,
-                     SessionHandle& session) const {
+  base::Result<std::unique_ptr<model::Model>> LoadChecked(const model::ModelSource& source,
+                                                          const model::LoadOptions& options) const {
+    MUSTER_RETURN_IF_ERROR(CheckSource(source));
+    auto loaded = std::make_shared<OnnxSession>(
+        OnnxSession{runtime_, SessionHandle(nullptr, {runtime_->api}), {}, {}, {}, {}});
+    MUSTER_ASSIGN_OR_RETURN(loaded->session, OpenSession(source, options));
+    MUSTER_ASSIGN_OR_RETURN(loaded->face, ReadInterface(*runtime_, loaded->session.get()));
+    for (const auto& input : loaded->face.spec.inputs) {
+      loaded->input_names.push_back(input.name.c_str());
+    }
+    for (const auto& output : loaded->face.spec.outputs) {
+      loaded->output_names.push_back(output.name.c_str());
+    }
+    MUSTER_RETURN_IF_ERROR(ProbeMapKeys(*loaded));
+    return MakeModel(std::move(loaded));
+  }
+
+  base::Result<OptionsHandle> MakeOptions(const model::LoadOptions& options) const {
     const OrtApi& api = *runtime_->api;
-    OrtSessionOptions* raw_options = nullptr;
-    MUSTER_RETURN_IF_ERROR(runtime_->Check(api.CreateSessionOptions(&raw_options)));
-    const OptionsHandle handle(raw_options, {&api});
-    MUSTER_RETURN_IF_ERROR(runtime_->Check(api.SetIntraOpNumThreads(raw_options, options.threads)));
-    MUSTER_RETURN_IF_ERROR(runtime_->Check(api.SetInterOpNumThreads(raw_options, 1)));
+    OrtSessionOptions* raw = nullptr;
+    MUSTER_RETURN_IF_ERROR(runtime_->Check(api.CreateSessionOptions(&raw)));
+    OptionsHandle handle(raw, {&api});
+    MUSTER_RETURN_IF_ERROR(runtime_->Check(api.SetIntraOpNumThreads(raw, options.threads)));
+    MUSTER_RETURN_IF_ERROR(runtime_->Check(api.SetInterOpNumThreads(raw, 1)));
+    MUSTER_RETURN_IF_ERROR(runtime_->Check(api.SetSessionExecutionMode(raw, ORT_SEQUENTIAL)));
     MUSTER_RETURN_IF_ERROR(
-        runtime_->Check(api.SetSessionExecutionMode(raw_options, ORT_SEQUENTIAL)));
-    MUSTER_RETURN_IF_ERROR(
-        runtime_->Check(api.SetSessionGraphOptimizationLevel(raw_options, ORT_ENABLE_ALL)));
+        runtime_->Check(api.SetSessionGraphOptimizationLevel(raw, ORT_ENABLE_ALL)));
     // Spinning threads would take the cores that other instances run on.
-    MUSTER_RETURN_IF_ERROR(runtime_->Check(
-        api.AddSessionConfigEntry(raw_options, "session.intra_op.allow_spinning", "0")));
-    // A memory pattern is kept per input shape, and batching makes every size occur.
-    MUSTER_RETURN_IF_ERROR(runtime_->Check(api.DisableMemPattern(raw_options)));
+    MUSTER_RETURN_IF_ERROR(
+        runtime_->Check(api.AddSessionConfigEntry(raw, "session.intra_op.allow_spinning", "0")));
+    // Bytes that look like the runtime's own format are no ONNX model.
+    MUSTER_RETURN_IF_ERROR(
+        runtime_->Check(api.AddSessionConfigEntry(raw, "session.load_model_format", "ONNX")));
+    // A memory pattern is kept per input shape, and clients choose shapes.
+    MUSTER_RETURN_IF_ERROR(runtime_->Check(api.DisableMemPattern(raw)));
+    // The arena keeps the memory of the largest run for good, and its lock makes a small one slower
+    // (onnx_model_benchmark).
+    MUSTER_RETURN_IF_ERROR(runtime_->Check(api.DisableCpuMemArena(raw)));
+    return handle;
+  }
+
+  base::Result<SessionHandle> OpenSession(const model::ModelSource& source,
+                                          const model::LoadOptions& options) const {
+    const OrtApi& api = *runtime_->api;
+    MUSTER_ASSIGN_OR_RETURN(const OptionsHandle handle, MakeOptions(options));
     OrtSession* raw = nullptr;
     OrtStatus* status =
         source.path.empty()
             ? api.CreateSessionFromArray(runtime_->env, source.bytes.data(), source.bytes.size(),
-                                         raw_options, &raw)
-            : api.CreateSession(runtime_->env, source.path.c_str(), raw_options, &raw);
-    session.reset(raw);
-    const Status opened = runtime_->Check(status);
-    if (opened) return {};
-    return InvalidArgument("not a model this runtime can load: " + opened.error().message);
+                                         handle.get(), &raw)
+            : api.CreateSession(runtime_->env, source.path.c_str(), handle.get(), &raw);
+    if (status == nullptr) return SessionHandle(raw, {&api});
+    const OrtErrorCode code = api.GetErrorCode(status);
+    const std::string text = WithoutSourcePath(api.GetErrorMessage(status), source);
+    api.ReleaseStatus(status);
+    base::Error error = ErrorOf(code, text);
+    if (error.code != base::Code::kInvalidArgument) return error;
+    return error.WithContext("not a model this runtime can load");
   }
 
-  Status ReadMetadata(Loaded& loaded) const {
-    const OrtApi& api = *runtime_->api;
-    OrtModelMetadata* raw = nullptr;
-    MUSTER_RETURN_IF_ERROR(
-        runtime_->Check(api.SessionGetModelMetadata(loaded.session.get(), &raw)));
-    const MetadataHandle metadata(raw, {&api});
-    const auto text = [&](auto get, std::string& out) -> Status {
-      char* value = nullptr;
-      MUSTER_RETURN_IF_ERROR(runtime_->Check(get(metadata.get(), runtime_->allocator, &value)));
-      out = value;
-      return runtime_->Check(api.AllocatorFree(runtime_->allocator, value));
-    };
-    MUSTER_RETURN_IF_ERROR(text(api.ModelMetadataGetProducerName, loaded.face.spec.producer));
-    return text(api.ModelMetadataGetDescription, loaded.face.spec.description);
-  }
-
-  /// A map's keys are in its values only, so one row of zeros is run to see them. A model that
-  /// refuses that row keeps an open class axis and no labels.
-  Status ProbeMapKeys(const std::shared_ptr<Loaded>& loaded) const {
-    const auto& kinds = loaded->face.kinds;
-    if (std::all_of(kinds.begin(), kinds.end(),
-                    [](OutputKind k) { return k == OutputKind::kTensor; })) {
-      return {};
-    }
-    std::vector<Tensor> row;
-    for (const model::TensorSpec& input : loaded->face.spec.inputs) {
-      std::vector<std::int64_t> dims;
-      for (const model::Dim& dim : input.dims) dims.push_back(dim.dynamic() ? 1 : dim.size);
-      MUSTER_ASSIGN_OR_RETURN(const tensor::Shape shape, tensor::Shape::Make(dims));
-      row.push_back(Tensor::Allocate(input.dtype, shape));
-      if (input.dtype != tensor::DType::kBytes)
-        std::memset(row.back().bytes(), 0, row.back().byte_size());
-    }
-    std::vector<std::vector<std::string>> keys(kinds.size());
-    MUSTER_ASSIGN_OR_RETURN(auto instance, MakeInstance(loaded));
-    instance->keys_seen_ = &keys;
-    if (!instance->Run(row)) return {};
-    for (std::size_t i = 0; i < keys.size(); ++i) {
-      if (keys[i].empty()) continue;
-      loaded->face.spec.outputs[i].dims.back().size = static_cast<std::int64_t>(keys[i].size());
-      if (loaded->face.spec.labels.empty()) loaded->face.spec.labels = keys[i];
-    }
-    loaded->keys = std::move(keys);
-    return {};
-  }
-
-  RuntimePtr runtime_;
+  const RuntimePtr runtime_;
 };
+
+std::string LibraryOf(const OnnxOptions& options) {
+  if (!options.library.empty()) return options.library;
+  const char* named = std::getenv("MUSTER_ONNXRUNTIME");
+  if (named != nullptr && *named != '\0') return named;
+  std::error_code error;
+  for (const std::string& path : options.search) {
+    if (std::filesystem::exists(path, error)) return path;
+  }
+  return "libonnxruntime.so";
+}
 
 }  // namespace
 
 base::Result<std::unique_ptr<OnnxLoader>> OnnxLoader::Open(const OnnxOptions& options) {
-  std::string library = options.library;
-  if (const char* named = std::getenv("MUSTER_ONNXRUNTIME"); library.empty() && named != nullptr) {
-    library = named;
-  }
-  if (library.empty()) library = "libonnxruntime.so";
-  MUSTER_ASSIGN_OR_RETURN(RuntimePtr runtime, OpenRuntime(library));
+  MUSTER_ASSIGN_OR_RETURN(RuntimePtr runtime, OpenRuntime(LibraryOf(options)));
   return std::unique_ptr<OnnxLoader>(std::make_unique<OnnxLoaderImpl>(std::move(runtime)));
+}
+
+base::Result<std::string> OnnxVersion(const OnnxOptions& options) {
+  return LibraryVersion(LibraryOf(options));
 }
 
 }  // namespace muster::backends::onnx

@@ -1,5 +1,5 @@
-#define ORT_API_MANUAL_INIT
 #include <algorithm>
+#include <string_view>
 
 #include "muster/backends/onnx/internal/ort_runtime.h"
 
@@ -33,7 +33,48 @@ constexpr TypePair kTypes[] = {
     {ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING, DType::kBytes},
 };
 
-/// Reads one side of a session; a class only to share runtime and session.
+std::string_view KindName(ONNXType kind) {
+  switch (kind) {
+    case ONNX_TYPE_TENSOR:
+      return "a tensor";
+    case ONNX_TYPE_SEQUENCE:
+      return "a sequence";
+    case ONNX_TYPE_MAP:
+      return "a map";
+    case ONNX_TYPE_SPARSETENSOR:
+      return "a sparse tensor";
+    case ONNX_TYPE_OPTIONAL:
+      return "an optional value";
+    default:
+      return "of an unknown type";
+  }
+}
+
+/// The runtime's names of the element types that the protocol lacks (onnx.proto, TensorProto).
+std::string ElementName(ONNXTensorElementDataType type) {
+  switch (type) {
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_COMPLEX64:
+      return "COMPLEX64";
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_COMPLEX128:
+      return "COMPLEX128";
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT8E4M3FN:
+      return "FLOAT8E4M3FN";
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT8E4M3FNUZ:
+      return "FLOAT8E4M3FNUZ";
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT8E5M2:
+      return "FLOAT8E5M2";
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT8E5M2FNUZ:
+      return "FLOAT8E5M2FNUZ";
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT4:
+      return "UINT4";
+    case ONNX_TENSOR_ELEMENT_DATA_TYPE_INT4:
+      return "INT4";
+    default:
+      return "number " + std::to_string(static_cast<int>(type)) + " of ONNX";
+  }
+}
+
+/// Reads a session; a class only to share runtime and session.
 class Reader {
  public:
   Reader(const OrtRuntime& runtime, OrtSession* session)
@@ -53,6 +94,7 @@ class Reader {
     for (std::size_t i = 0; i < outputs; ++i) {
       MUSTER_RETURN_IF_ERROR(Output(i, face));
     }
+    MUSTER_RETURN_IF_ERROR(Metadata(face.spec));
     face.spec.format = "onnx";
     return face;
   }
@@ -67,7 +109,8 @@ class Reader {
     const TypeHandle type(raw, {&api_});
     MUSTER_ASSIGN_OR_RETURN(const ONNXType kind, Kind(type.get()));
     if (kind != ONNX_TYPE_TENSOR) {
-      return InvalidArgument("input `" + spec.name + "` is no tensor, which is not supported");
+      return InvalidArgument("input `" + spec.name + "` is " + std::string(KindName(kind)) +
+                             "; only tensors are supported");
     }
     MUSTER_RETURN_IF_ERROR(Tensor(type.get(), spec).WithContext("input `" + spec.name + "`"));
     return spec;
@@ -94,7 +137,8 @@ class Reader {
       spec.dims = {kind == ONNX_TYPE_MAP ? Dim{1, ""} : rows, Dim{}};
       face.kinds.push_back(kind == ONNX_TYPE_MAP ? OutputKind::kMap : OutputKind::kSequenceOfMaps);
     } else {
-      return InvalidArgument(where + " is neither a tensor nor a map, which is not supported");
+      return InvalidArgument(where + " is " + std::string(KindName(kind)) +
+                             "; only tensors and maps to FP32 are supported");
     }
     face.spec.outputs.push_back(std::move(spec));
     return {};
@@ -130,6 +174,16 @@ class Reader {
     return {};
   }
 
+  Status Metadata(model::ModelSpec& spec) {
+    OrtModelMetadata* raw = nullptr;
+    MUSTER_RETURN_IF_ERROR(runtime_.Check(api_.SessionGetModelMetadata(session_, &raw)));
+    const MetadataHandle metadata(raw, {&api_});
+    MUSTER_RETURN_IF_ERROR(
+        Name(api_.ModelMetadataGetProducerName(raw, runtime_.allocator, &name_), spec.producer));
+    return Name(api_.ModelMetadataGetDescription(raw, runtime_.allocator, &name_),
+                spec.description);
+  }
+
   /// Only maps to FP32, which is what a classifier's zipmap makes.
   Status Maps(const OrtTypeInfo* type, ONNXType kind) {
     TypeHandle element(nullptr, {&api_});
@@ -144,7 +198,7 @@ class Reader {
     const OrtMapTypeInfo* map = nullptr;
     MUSTER_RETURN_IF_ERROR(runtime_.Check(api_.CastTypeInfoToMapTypeInfo(type, &map)));
     if (map == nullptr)
-      return InvalidArgument("a sequence of something else than maps is not supported");
+      return InvalidArgument("a sequence of anything but maps to FP32 is not supported");
     ONNXTensorElementDataType key = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
     OrtTypeInfo* raw = nullptr;
     MUSTER_RETURN_IF_ERROR(runtime_.Check(api_.GetMapKeyType(map, &key)));
@@ -171,8 +225,7 @@ base::Result<DType> ToDType(ONNXTensorElementDataType type) {
   const auto* found = std::find_if(std::begin(kTypes), std::end(kTypes),
                                    [&](const TypePair& pair) { return pair.onnx == type; });
   if (found != std::end(kTypes)) return found->ours;
-  return InvalidArgument("element type " + std::to_string(static_cast<int>(type)) +
-                         " of ONNX is not supported");
+  return InvalidArgument("element type " + ElementName(type) + " is not supported");
 }
 
 ONNXTensorElementDataType FromDType(DType dtype) {

@@ -1,76 +1,50 @@
-#define ORT_API_MANUAL_INIT
 #include "muster/backends/onnx/internal/ort_runtime.h"
 
 #include <cstdlib>
 #include <dlfcn.h>
-#include <string_view>
 
 namespace muster::backends::onnx {
 namespace {
 
-using base::Code;
-using base::Error;
 using base::Unavailable;
 
-constexpr std::string_view kHowToGet =
-    "; run tools/fetch-onnxruntime, or name a library of version 1.21 or later with --onnxruntime "
-    "or MUSTER_ONNXRUNTIME";
-
-/// Drops tokens that are paths: the runtime names files of its own source, and of ours.
-std::string WithoutPaths(std::string_view text) {
-  std::string out;
-  while (!text.empty()) {
-    const std::size_t space = text.find_first_of(" \n");
-    const std::string_view token = text.substr(0, space);
-    if (token.find('/') == std::string_view::npos && !token.empty()) {
-      if (!out.empty()) out += ' ';
-      out += token;
-    }
-    if (space == std::string_view::npos) break;
-    text.remove_prefix(space + 1);
-  }
-  return out;
+std::string HowToGet() {
+  return "; run tools/fetch-onnxruntime, or name a library of version 1." +
+         std::to_string(ORT_API_VERSION) + " or later with --onnxruntime or MUSTER_ONNXRUNTIME";
 }
 
-/// "node `x` (Reshape)" where the runtime says which node failed.
-std::string FailedNode(std::string_view text) {
-  constexpr std::string_view kRunning = "while running ";
-  const std::size_t at = text.find(kRunning);
-  if (at == std::string_view::npos) return {};
-  const std::string_view rest = text.substr(at + kRunning.size());
-  const std::string type(rest.substr(0, rest.find(' ')));
-  const std::size_t quote = rest.find('\'');
-  const std::size_t end = quote == std::string_view::npos ? quote : rest.find('\'', quote + 1);
-  const std::string name(end == std::string_view::npos ? ""
-                                                       : rest.substr(quote + 1, end - quote - 1));
-  return name.empty() || name.find('/') != std::string::npos ? "a node " + type
-                                                             : "node `" + name + "` (" + type + ")";
-}
+/// An opened library that says it is ONNX Runtime.
+struct Library {
+  void* handle = nullptr;
+  const OrtApiBase* base = nullptr;
+};
 
-Error ToError(OrtErrorCode code, std::string_view text) {
-  if (text.find("bad_alloc") != std::string_view::npos ||
-      text.find("Failed to allocate memory") != std::string_view::npos) {
-    return base::ResourceExhausted("ONNX Runtime ran out of memory");
+base::Result<Library> OpenLibrary(const std::string& path) {
+  // Local: the library exports the symbols of what it contains, which must not become ours.
+  void* handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle == nullptr) {
+    const char* reason = dlerror();
+    return Unavailable("ONNX Runtime cannot be opened: " +
+                       std::string(reason == nullptr ? "unknown reason" : reason) + HowToGet());
   }
-  if (const std::string node = FailedNode(text); !node.empty()) {
-    return base::InvalidArgument("the model failed at " + node);
+  using GetApiBase = const OrtApiBase*(ORT_API_CALL*)();
+  const auto get_base = reinterpret_cast<GetApiBase>(dlsym(handle, "OrtGetApiBase"));
+  if (get_base == nullptr) {
+    dlclose(handle);
+    return Unavailable(path + " is not ONNX Runtime: it has no OrtGetApiBase" + HowToGet());
   }
-  const std::string shown = WithoutPaths(text);
-  switch (code) {
-    case ORT_NO_SUCHFILE:
-    case ORT_NO_MODEL:
-      return base::NotFound(shown);
-    case ORT_ENGINE_ERROR:
-      return Unavailable(shown);
-    default:
-      return base::InvalidArgument(shown);
-  }
+  return Library{handle, get_base()};
 }
 
 void ORT_API_CALL IgnoreLog(void*, OrtLoggingLevel, const char*, const char*, const char*,
                             const char*) {
   // What matters comes back as a status; the rest would be text of clients' data in our log.
 }
+
+/// Official builds from 1.29 on report to their makers: an uploading thread, a database in the home
+/// folder, the names and hashes of models (microsoft/onnxruntime, pull request 27379). Looked at
+/// once, when the environment is made. Whoever has set it already meant what they set.
+void KeepRuntimeFromReporting() { setenv("ORT_DISABLE_TELEMETRY", "1", /*overwrite=*/0); }
 
 }  // namespace
 
@@ -82,38 +56,35 @@ OrtRuntime::~OrtRuntime() {
 
 base::Status OrtRuntime::Check(OrtStatus* status) const {
   if (status == nullptr) return {};
-  Error error = ToError(api->GetErrorCode(status), api->GetErrorMessage(status));
+  base::Error error = ErrorOf(api->GetErrorCode(status), api->GetErrorMessage(status));
   api->ReleaseStatus(status);
   return error;
 }
 
-base::Result<RuntimePtr> OpenRuntime(const std::string& library) {
-  void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (handle == nullptr) {
-    const char* reason = dlerror();
-    return Unavailable("ONNX Runtime cannot be opened: " +
-                       std::string(reason == nullptr ? "unknown reason" : reason) +
-                       std::string(kHowToGet));
-  }
-  using GetApiBase = const OrtApiBase*(ORT_API_CALL*)();
-  const auto get_base = reinterpret_cast<GetApiBase>(dlsym(handle, "OrtGetApiBase"));
-  if (get_base == nullptr) {
-    return Unavailable(library + " is not ONNX Runtime: it has no OrtGetApiBase" +
-                       std::string(kHowToGet));
-  }
+base::Result<RuntimePtr> OpenRuntime(const std::string& path) {
+  KeepRuntimeFromReporting();
+  MUSTER_ASSIGN_OR_RETURN(const Library library, OpenLibrary(path));
   auto runtime = std::make_shared<OrtRuntime>();
-  runtime->version = get_base()->GetVersionString();
-  runtime->api = get_base()->GetApi(ORT_API_VERSION);
+  runtime->version = library.base->GetVersionString();
+  // Newer headers than the library give no table at all, and would be a crash if used unchecked.
+  runtime->api = library.base->GetApi(ORT_API_VERSION);
   if (runtime->api == nullptr) {
-    return Unavailable("ONNX Runtime " + runtime->version + " is too old" + std::string(kHowToGet));
+    dlclose(library.handle);
+    return Unavailable("ONNX Runtime " + runtime->version + " is too old" + HowToGet());
   }
-  MUSTER_RETURN_IF_ERROR(runtime->Check(runtime->api->CreateEnvWithCustomLogger(
+  const OrtApi& api = *runtime->api;
+  MUSTER_RETURN_IF_ERROR(runtime->Check(api.CreateEnvWithCustomLogger(
       IgnoreLog, nullptr, ORT_LOGGING_LEVEL_FATAL, "muster", &runtime->env)));
+  MUSTER_RETURN_IF_ERROR(runtime->Check(api.DisableTelemetryEvents(runtime->env)));
   MUSTER_RETURN_IF_ERROR(runtime->Check(
-      runtime->api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &runtime->cpu)));
-  MUSTER_RETURN_IF_ERROR(
-      runtime->Check(runtime->api->GetAllocatorWithDefaultOptions(&runtime->allocator)));
+      api.CreateCpuMemoryInfo(OrtDeviceAllocator, OrtMemTypeDefault, &runtime->cpu)));
+  MUSTER_RETURN_IF_ERROR(runtime->Check(api.GetAllocatorWithDefaultOptions(&runtime->allocator)));
   return RuntimePtr(std::move(runtime));
+}
+
+base::Result<std::string> LibraryVersion(const std::string& path) {
+  MUSTER_ASSIGN_OR_RETURN(const Library library, OpenLibrary(path));
+  return std::string(library.base->GetVersionString());
 }
 
 }  // namespace muster::backends::onnx

@@ -1,5 +1,6 @@
-#define ORT_API_MANUAL_INIT
+#include <array>
 #include <cstring>
+#include <functional>
 
 #include "muster/backends/onnx/internal/ort_runtime.h"
 
@@ -57,6 +58,7 @@ base::Result<ValueType> TypeOf(const OrtRuntime& runtime, const OrtValue* value)
 base::Result<std::vector<std::string>> Strings(const OrtRuntime& runtime, const OrtValue* value,
                                                std::size_t count) {
   const OrtApi& api = *runtime.api;
+  if (count == 0) return std::vector<std::string>();
   std::size_t bytes = 0;
   MUSTER_RETURN_IF_ERROR(runtime.Check(api.GetStringTensorDataLength(value, &bytes)));
   std::string content(bytes, '\0');
@@ -70,6 +72,13 @@ base::Result<std::vector<std::string>> Strings(const OrtRuntime& runtime, const 
     strings.emplace_back(content, offsets[i], end - offsets[i]);
   }
   return strings;
+}
+
+/// Whether `data` is in the tensor's memory.
+bool Holds(const Tensor& tensor, const void* data) {
+  if (tensor.dtype() == DType::kBytes) return false;
+  const std::less_equal<const void*> not_after;
+  return not_after(tensor.bytes(), data) && !not_after(tensor.bytes() + tensor.byte_size(), data);
 }
 
 struct MapRow {
@@ -115,18 +124,24 @@ base::Result<ValueHandle> ToOrtValue(const OrtRuntime& runtime, const Tensor& te
   return ValueHandle(raw, {runtime.api});
 }
 
-base::Result<Tensor> FromOrtValue(const RuntimePtr& runtime, ValueHandle value) {
+base::Result<Tensor> FromOrtValue(const RuntimePtr& runtime, ValueHandle value,
+                                  std::span<const Tensor> inputs) {
   MUSTER_ASSIGN_OR_RETURN(const ValueType type, TypeOf(*runtime, value.get()));
   if (type.dtype == DType::kBytes) {
     const auto count = static_cast<std::size_t>(type.shape.elements());
     MUSTER_ASSIGN_OR_RETURN(auto strings, Strings(*runtime, value.get(), count));
     return Tensor::View(type.dtype, type.shape, BufferRef::Strings(std::move(strings)));
   }
-  void* data = nullptr;
-  MUSTER_RETURN_IF_ERROR(runtime->Check(runtime->api->GetTensorMutableData(value.get(), &data)));
   const std::size_t bytes =
       static_cast<std::size_t>(type.shape.elements()) * tensor::DTypeSize(type.dtype);
   if (bytes == 0) return Tensor::Allocate(type.dtype, type.shape);
+  void* data = nullptr;
+  MUSTER_RETURN_IF_ERROR(runtime->Check(runtime->api->GetTensorMutableData(value.get(), &data)));
+  for (const Tensor& input : inputs) {
+    if (!Holds(input, data)) continue;
+    const auto offset = static_cast<std::byte*>(data) - input.buffer().data();
+    return Tensor::View(type.dtype, type.shape, input.buffer(), static_cast<std::size_t>(offset));
+  }
   // The runtime must outlive its values.
   return Tensor::View(type.dtype, type.shape,
                       BufferRef::Wrap(data, bytes, [runtime, raw = value.release()] {

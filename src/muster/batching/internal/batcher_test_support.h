@@ -138,10 +138,6 @@ class Bench {
     fake().AwaitRunning(1);
     return answer;
   }
-  /// Blocks until the model's `n`-th run has begun.
-  void AwaitRun(int n) {
-    while (fake().run_count() < n) std::this_thread::yield();
-  }
   std::vector<std::int64_t> RunSizes() {
     std::vector<std::int64_t> sizes;
     for (const auto& run : fake().runs()) sizes.push_back(run.rows);

@@ -37,7 +37,9 @@ bool IsContinuation(unsigned char c) { return (c & 0xC0) == 0x80; }
 /// Bytes of the UTF-8 sequence at the start of `s` (whose first byte is ≥ 0x80), or 0 where it is
 /// none: overlong, a surrogate, beyond U+10FFFF or cut off. Unicode 15, table 3-7.
 std::size_t Utf8Length(std::string_view s) {
-  const auto at = [&](std::size_t i) { return static_cast<unsigned char>(i < s.size() ? s[i] : 0); };
+  const auto at = [&](std::size_t i) {
+    return static_cast<unsigned char>(i < s.size() ? s[i] : 0);
+  };
   const unsigned char first = at(0);
   if (first >= 0xC2 && first <= 0xDF) return IsContinuation(at(1)) ? 2 : 0;
   if (first >= 0xE0 && first <= 0xEF) {
@@ -185,9 +187,6 @@ void JsonWriter::Raw(std::string_view json) {
   out_ += json;
 }
 
-void JsonWriter::Tensor(const tensor::Tensor& t) {
-  Comma();
-  AppendJsonTensor(out_, t);
-}
+void JsonWriter::Tensor(const tensor::Tensor& t) { AppendJsonTensor(Value(), t); }
 
 }  // namespace muster::server::codec

@@ -49,6 +49,11 @@ class JsonWriter {
   /// JSON text made elsewhere.
   void Raw(std::string_view json);
   void Tensor(const tensor::Tensor& t);
+  /// The text so far, for one value that the caller appends by itself.
+  std::string& Value() {
+    Comma();
+    return out_;
+  }
 
  private:
   void Open(char c);

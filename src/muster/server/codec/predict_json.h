@@ -29,21 +29,21 @@ struct DecodeLimits {
 
 /// What comes from outside the body.
 struct DecodeContext {
-  std::string_view model;    ///< from the path; empty: from the body, else the default
+  std::string_view model;  ///< from the path; empty: from the body, else the default
   std::string_view version;
   bool batch_route = false;  ///< `/predict/batch`: `inputs` is a list of rows
 };
 
 /// Finds the version that will answer; an empty name is the default model.
-using ModelResolver =
-    std::function<base::Result<engine::ModelLease>(std::string_view model, std::string_view version)>;
+using ModelResolver = std::function<base::Result<engine::ModelLease>(std::string_view model,
+                                                                     std::string_view version)>;
 
 /// The rows of one body that go to one model version.
 struct PredictCall {
   engine::ModelLease model;
   std::vector<tensor::Tensor> inputs;  ///< each [rows, …], as Engine::Predict takes them
   std::int64_t rows = 0;
-  std::vector<std::int64_t> slots;     ///< row i answers the body's item slots[i]
+  std::vector<std::int64_t> slots;          ///< row i answers the body's item slots[i]
   std::vector<tensor::Shape> input_shapes;  ///< of `inputs`, which the engine takes away
 };
 
@@ -56,13 +56,13 @@ struct SlotError {
 struct DecodedBody {
   Dialect dialect = Dialect::kInputs;
   bool batch = false;
-  std::int64_t slots = 0;             ///< items in the body
-  engine::ModelLease model;           ///< of the body as a whole; null where items name theirs
-  std::vector<PredictCall> calls;     ///< one; several where instances name several models
-  std::vector<SlotError> errors;      ///< by slot
+  std::int64_t slots = 0;          ///< items in the body
+  engine::ModelLease model;        ///< of the body as a whole; null where items name theirs
+  std::vector<PredictCall> calls;  ///< one; several where instances name several models
+  std::vector<SlotError> errors;   ///< by slot
   int priority = 0;
   std::optional<base::Duration> timeout;
-  std::string id;                     ///< the client's own name for the request
+  std::string id;  ///< the client's own name for the request
   std::optional<std::int64_t> top_k;
   std::optional<std::int64_t> max_parallelism;
 };
@@ -73,8 +73,8 @@ struct DecodedBody {
 /// dtype's range, `true` for a number are refused, never coerced. Thread-safe; keeps a parser per
 /// thread.
 /// Errors: INVALID_ARGUMENT with reason "JSON", "TOO_DEEP", "TOO_MANY_VALUES", "DUPLICATE_KEY",
-/// "TYPE", "OUT_OF_RANGE", "SHAPE", "MISSING_INPUT", "UNKNOWN_INPUT", "EMPTY_BATCH", "FIELD"; and the
-/// resolver's.
+/// "TYPE", "OUT_OF_RANGE", "SHAPE", "MISSING_INPUT", "UNKNOWN_INPUT", "EMPTY_BATCH", "FIELD"; and
+/// the resolver's.
 base::Result<DecodedBody> DecodePredict(std::span<const std::byte> body,
                                         const DecodeContext& context, const DecodeLimits& limits,
                                         const ModelResolver& resolve);
@@ -91,10 +91,11 @@ struct AnswerContext {
 };
 
 /// Writes the answer in the body's dialect. `results` are in the order of body.calls. A batch whose
-/// calls failed as a whole (queue full, expired) has that error in each slot; for a single item, and
-/// for a batch with one call that failed, that error is returned instead and nothing is written.
-/// Times: preprocessing = submitted − received, queue and inference from the engine, postprocessing
-/// = from the engine's last result until the numbers are written; their sum is inference_time_ms.
+/// calls failed as a whole (queue full, expired) has that error in each slot; for a single item,
+/// and for a batch with one call that failed, that error is returned instead and nothing is
+/// written. Times: preprocessing = submitted − received, queue and inference from the engine,
+/// postprocessing = from the engine's last result until the numbers are written; their sum is
+/// inference_time_ms.
 base::Status EncodePredict(std::string& out, const DecodedBody& body,
                            std::span<const CallResult> results, const AnswerContext& context);
 

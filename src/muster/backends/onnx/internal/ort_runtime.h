@@ -3,6 +3,7 @@
 #include <memory>
 #include <onnxruntime_c_api.h>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "muster/base/result.h"
@@ -22,7 +23,7 @@ struct OrtRuntime {
 
   ~OrtRuntime();
   /// Takes over `status`: success, or an Error with our code for the runtime's and a text without
-  /// paths of its source or ours.
+  /// paths of its source.
   base::Status Check(OrtStatus* status) const;
   /// For calls that cannot fail but by a mistake of ours.
   void Discard(OrtStatus* status) const {
@@ -31,7 +32,10 @@ struct OrtRuntime {
 };
 using RuntimePtr = std::shared_ptr<const OrtRuntime>;
 
+/// Opens `library` and starts its environment. Errors as OnnxLoader::Open's.
 base::Result<RuntimePtr> OpenRuntime(const std::string& library);
+/// The version of `library`, which is not started. Errors as OnnxLoader::Open's.
+base::Result<std::string> LibraryVersion(const std::string& library);
 
 /// Handles of the C API that release themselves.
 template <class T, void (*OrtApi::*kRelease)(T*)>
@@ -50,6 +54,13 @@ MUSTER_ORT_HANDLE(ValueHandle, OrtValue, ReleaseValue);
 MUSTER_ORT_HANDLE(MetadataHandle, OrtModelMetadata, ReleaseModelMetadata);
 #undef MUSTER_ORT_HANDLE
 
+/// What a failed call of the runtime means to us, from its code and text: RESOURCE_EXHAUSTED where
+/// memory ran out, UNAVAILABLE where the device did, else INVALID_ARGUMENT, since a model or its
+/// data are to blame for all the rest.
+base::Error ErrorOf(OrtErrorCode code, std::string_view text);
+/// `text` as a client may read it: without places in the runtime's source, and without paths.
+std::string CleanText(std::string_view text);
+
 /// How an output leaves the runtime, and what becomes of it.
 enum class OutputKind : std::uint8_t { kTensor, kSequenceOfMaps, kMap };
 
@@ -59,7 +70,8 @@ struct OrtInterface {
   std::vector<OutputKind> kinds;  // per output
 };
 
-/// Reads inputs and outputs of `session`. Errors: INVALID_ARGUMENT naming what is not supported.
+/// Reads inputs, outputs and descriptions of `session`. Errors: INVALID_ARGUMENT naming what is not
+/// supported.
 base::Result<OrtInterface> ReadInterface(const OrtRuntime& runtime, OrtSession* session);
 
 base::Result<tensor::DType> ToDType(ONNXTensorElementDataType type);
@@ -67,8 +79,10 @@ ONNXTensorElementDataType FromDType(tensor::DType dtype);
 
 /// A value over the tensor's memory (strings are copied, as the runtime keeps its own).
 base::Result<ValueHandle> ToOrtValue(const OrtRuntime& runtime, const tensor::Tensor& tensor);
-/// A tensor over the value's memory, which it keeps (strings are copied).
-base::Result<tensor::Tensor> FromOrtValue(const RuntimePtr& runtime, ValueHandle value);
+/// A tensor over the value's memory, which it keeps (strings are copied). An output that is one of
+/// the run's `inputs`, as graphs may have it, becomes a view of that input.
+base::Result<tensor::Tensor> FromOrtValue(const RuntimePtr& runtime, ValueHandle value,
+                                          std::span<const tensor::Tensor> inputs);
 /// The probabilities of a sequence of maps ([n, k]) or of one map ([1, k]) and their keys. Errors:
 /// INTERNAL "BACKEND_INVALID" where the rows' keys differ.
 struct MapRows {

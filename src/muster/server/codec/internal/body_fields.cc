@@ -123,10 +123,11 @@ class FieldReader {
     }
     const std::chrono::duration<double> most = reader_.limits().max_timeout;
     // Less than the clock can tell is still a deadline, not none.
-    fields_.timeout = seconds >= most.count()
-                          ? base::Duration(reader_.limits().max_timeout)
-                          : std::max(base::Duration(1), std::chrono::duration_cast<base::Duration>(
-                                                            std::chrono::duration<double>(seconds)));
+    fields_.timeout =
+        seconds >= most.count()
+            ? base::Duration(reader_.limits().max_timeout)
+            : std::max(base::Duration(1), std::chrono::duration_cast<base::Duration>(
+                                              std::chrono::duration<double>(seconds)));
     return {};
   }
 

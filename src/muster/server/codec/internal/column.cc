@@ -6,13 +6,25 @@
 #include <utility>
 
 namespace muster::server::codec::internal {
+namespace {
+
+/// What strings of three bytes in the body may become at 32 bytes each.
+constexpr std::size_t kMostStrings = 4 * 1024 * 1024;
+
+/// Elements that a body can hold: a digit and a comma each, or quotes and a comma.
+std::size_t MostElements(tensor::DType dtype, std::size_t body_bytes) {
+  if (dtype == tensor::DType::kBytes) return std::min(body_bytes / 3 + 1, kMostStrings);
+  return body_bytes / 2 + 1;
+}
+
+}  // namespace
 
 Column::Column(const model::ModelSpec& model, const model::TensorSpec& input,
                std::size_t body_bytes)
     : input_(&input),
       dims_(model::RowDims(model, input)),
       element_bytes_(tensor::DTypeSize(input.dtype)),
-      most_(body_bytes / 2 + 1) {
+      most_(MostElements(input.dtype, body_bytes)) {
   for (const model::Dim& dim : dims_) {
     row_elements_ = dim.dynamic() || row_elements_ < 0 ? -1 : row_elements_ * dim.size;
   }

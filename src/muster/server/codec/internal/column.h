@@ -16,7 +16,9 @@ namespace muster::server::codec::internal {
 struct RowExtents {
   std::array<std::int64_t, tensor::Shape::kMaxRank> dims{};
   int rank = 0;
-  std::span<const std::int64_t> span() const { return {dims.data(), static_cast<std::size_t>(rank)}; }
+  std::span<const std::int64_t> span() const {
+    return {dims.data(), static_cast<std::size_t>(rank)};
+  }
   friend bool operator==(const RowExtents&, const RowExtents&) = default;
 };
 
@@ -32,7 +34,8 @@ class Column {
   /// Elements of one row, or -1 where that depends on the row.
   std::int64_t row_elements() const { return row_elements_; }
 
-  /// Whether the body is too short for `count` more elements, so that no memory is worth spending.
+  /// Whether `count` more elements cannot come out of the body, so that no memory is worth
+  /// spending, or are more strings than one body may have.
   bool Exceeds(std::size_t count) const { return committed_ + count > most_; }
   /// Where `count` elements of the next row can be written, keeping the first `keep` of those that
   /// have been; T is the input's element type.
@@ -63,7 +66,7 @@ class Column {
   std::size_t element_bytes_;  // 0: strings
   std::size_t committed_ = 0;  // elements, as all sizes here
   std::size_t capacity_ = 0;
-  std::size_t most_;  // that the body can hold: a digit and a comma each
+  std::size_t most_;
   tensor::BufferRef buffer_;
   std::vector<std::string> strings_;
 };

@@ -17,14 +17,20 @@ Error JsonError(std::string_view what) {
 
 Error JsonError(simdjson::error_code code) {
   switch (code) {
-    case simdjson::UTF8_ERROR: return JsonError("it is not UTF-8");
-    case simdjson::UNCLOSED_STRING: return JsonError("a string is not closed");
-    case simdjson::UNESCAPED_CHARS: return JsonError("a string has a control character in it");
-    case simdjson::INCOMPLETE_ARRAY_OR_OBJECT: return JsonError("a list or an object is not closed");
-    case simdjson::CAPACITY: return JsonError("it is longer than 4 GiB");
+    case simdjson::UTF8_ERROR:
+      return JsonError("it is not UTF-8");
+    case simdjson::UNCLOSED_STRING:
+      return JsonError("a string is not closed");
+    case simdjson::UNESCAPED_CHARS:
+      return JsonError("a string has a control character in it");
+    case simdjson::INCOMPLETE_ARRAY_OR_OBJECT:
+      return JsonError("a list or an object is not closed");
+    case simdjson::CAPACITY:
+      return JsonError("it is longer than 4 GiB");
     case simdjson::MEMALLOC:
       return base::ResourceExhausted("no memory to parse the body", "OUT_OF_MEMORY");
-    default: return JsonError("a comma, colon, bracket or quote is missing or too many");
+    default:
+      return JsonError("a comma, colon, bracket or quote is missing or too many");
   }
 }
 
@@ -54,12 +60,18 @@ Kind KindOf(od::value value) {
   od::json_type type;
   if (value.type().get(type)) return Kind::kNone;
   switch (type) {
-    case od::json_type::array: return Kind::kList;
-    case od::json_type::object: return Kind::kObject;
-    case od::json_type::string: return Kind::kString;
-    case od::json_type::number: return Kind::kNumber;
-    case od::json_type::boolean: return Kind::kBool;
-    case od::json_type::null: return Kind::kNull;
+    case od::json_type::array:
+      return Kind::kList;
+    case od::json_type::object:
+      return Kind::kObject;
+    case od::json_type::string:
+      return Kind::kString;
+    case od::json_type::number:
+      return Kind::kNumber;
+    case od::json_type::boolean:
+      return Kind::kBool;
+    case od::json_type::null:
+      return Kind::kNull;
   }
   return Kind::kNone;
 }
@@ -68,9 +80,12 @@ std::string_view Token(od::value value) { return TrimEnd(value.raw_json_token())
 
 std::string Shown(od::value value) {
   switch (KindOf(value)) {
-    case Kind::kList: return "a list";
-    case Kind::kObject: return "an object";
-    default: return base::Printable(Token(value));
+    case Kind::kList:
+      return "a list";
+    case Kind::kObject:
+      return "an object";
+    default:
+      return base::Printable(Token(value));
   }
 }
 

@@ -75,6 +75,12 @@ base::Result<od::object> JsonReader::Root() {
   return root;
 }
 
+base::Result<const char*> JsonReader::Location() {
+  const char* location = nullptr;
+  if (const auto error = document_.current_location().get(location)) return JsonError(error);
+  return location;
+}
+
 Status JsonReader::AtEnd() {
   // The only thing that has no location is the end.
   if (document_.current_location().error() == simdjson::OUT_OF_BOUNDS) return {};

@@ -81,6 +81,8 @@ class JsonReader {
   /// From the first field of the body, again after Rewind.
   base::Result<od::object> Root();
   void Rewind() { document_.rewind(); }
+  /// Where the next token begins; the body must not be at its end. Errors: JSON.
+  base::Result<const char*> Location();
   /// Once the root's last field is read. Errors: JSON where more follows.
   base::Status AtEnd();
 

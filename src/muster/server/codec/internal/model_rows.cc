@@ -149,7 +149,8 @@ Status ModelRows::FinishFeatures(const Path& path) {
   const std::span<const model::Dim> dims = current().columns[0].dims();
   row.extents.rank = static_cast<int>(dims.size());
   for (std::size_t i = 0; i < dims.size(); ++i) {
-    row.extents.dims[i] = dims[i].dynamic() ? static_cast<std::int64_t>(row.elements) : dims[i].size;
+    row.extents.dims[i] =
+        dims[i].dynamic() ? static_cast<std::int64_t>(row.elements) : dims[i].size;
   }
   return {};
 }

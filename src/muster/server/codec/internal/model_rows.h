@@ -21,6 +21,7 @@ class ModelRows {
   ModelRows(engine::ModelLease model, JsonReader& reader);
   /// Whether the model takes JSON at all. Errors: TYPE.
   base::Status Check() const;
+  const engine::ModelLease& model() const { return model_; }
 
   /// Decodes one row in any of its forms (a value, or an object by input or feature names) as item
   /// `slot`; `depth` is that of the value. Errors: fatal ones; else the item's own, with everything
@@ -61,7 +62,7 @@ class ModelRows {
   NameIndex features_;
   bool dynamic_ = false;
   std::vector<Group> groups_;
-  std::size_t current_ = 0;  // where the next row is decoded to, in the hope that it belongs there
+  std::size_t current_ = 0;   // where the next row is decoded to, in the hope that it belongs there
   std::vector<RowRead> row_;  // of each input, of the row being decoded
   std::map<std::vector<std::int64_t>, std::size_t> by_extents_;
 };

@@ -26,18 +26,32 @@ struct TypeTag {
 template <class F>
 auto WithElementType(DType dtype, F f) {
   switch (dtype) {
-    case DType::kBool: return f(TypeTag<bool>());
-    case DType::kUint8: return f(TypeTag<std::uint8_t>());
-    case DType::kUint16: return f(TypeTag<std::uint16_t>());
-    case DType::kUint32: return f(TypeTag<std::uint32_t>());
-    case DType::kUint64: return f(TypeTag<std::uint64_t>());
-    case DType::kInt8: return f(TypeTag<std::int8_t>());
-    case DType::kInt16: return f(TypeTag<std::int16_t>());
-    case DType::kInt32: return f(TypeTag<std::int32_t>());
-    case DType::kInt64: return f(TypeTag<std::int64_t>());
-    case DType::kFp64: return f(TypeTag<double>());
-    case DType::kBytes: return f(TypeTag<std::string>());
-    case DType::kFp32: case DType::kFp16: case DType::kBf16: break;
+    case DType::kBool:
+      return f(TypeTag<bool>());
+    case DType::kUint8:
+      return f(TypeTag<std::uint8_t>());
+    case DType::kUint16:
+      return f(TypeTag<std::uint16_t>());
+    case DType::kUint32:
+      return f(TypeTag<std::uint32_t>());
+    case DType::kUint64:
+      return f(TypeTag<std::uint64_t>());
+    case DType::kInt8:
+      return f(TypeTag<std::int8_t>());
+    case DType::kInt16:
+      return f(TypeTag<std::int16_t>());
+    case DType::kInt32:
+      return f(TypeTag<std::int32_t>());
+    case DType::kInt64:
+      return f(TypeTag<std::int64_t>());
+    case DType::kFp64:
+      return f(TypeTag<double>());
+    case DType::kBytes:
+      return f(TypeTag<std::string>());
+    case DType::kFp32:
+    case DType::kFp16:
+    case DType::kBf16:
+      break;
   }
   return f(TypeTag<float>());
 }
@@ -84,7 +98,8 @@ class RowReader {
 
   Status Scalar(od::value value) {
     const std::span<const model::Dim> dims = column_.dims();
-    const bool fits = dims.empty() || (dims.size() == 1 && (dims[0].dynamic() || dims[0].size == 1));
+    const bool fits =
+        dims.empty() || (dims.size() == 1 && (dims[0].dynamic() || dims[0].size == 1));
     T element{};
     if (ReadElement(value, element)) {
       const Error error = ElementError(value, column_.input().dtype, path_);
@@ -161,6 +176,9 @@ class RowReader {
       if (const auto error = std::move(item).get(element)) return JsonError(error);
       if (at == end) {
         if (expected != kAnyCount) return CountError(list, expected, path);
+        if (column_.Exceeds(at + 1)) {
+          return InvalidArgument(path.ToString() + ": too many strings", "TOO_MANY_VALUES");
+        }
         out = column_.Room<T>(at + 1, at);
         end = column_.Left();
       }

@@ -12,7 +12,8 @@ constexpr std::size_t kBlock = 64;
 std::size_t CountPunctuation(std::string_view json) {
   const auto is_one = [](unsigned char c) {
     const auto bracket = static_cast<unsigned char>(c | 0x20);  // '[' becomes '{', ']' becomes '}'
-    return static_cast<unsigned char>((c == ',') | (c == ':') | (bracket == '{') | (bracket == '}'));
+    return static_cast<unsigned char>((c == ',') | (c == ':') | (bracket == '{') |
+                                      (bracket == '}'));
   };
   const auto* at = reinterpret_cast<const unsigned char*>(json.data());
   std::size_t total = 0;
@@ -47,12 +48,25 @@ Punctuation CountOutsideStrings(std::string_view json, std::size_t max_values) {
       continue;
     }
     switch (c) {
-      case '"': in_string = true; break;
-      case ',': ++count.values; break;
-      case '[': case '{': ++count.values, ++count.open; break;
-      case ']': case '}': ++count.close; break;
-      case ':': ++count.colons; break;
-      default: break;
+      case '"':
+        in_string = true;
+        break;
+      case ',':
+        ++count.values;
+        break;
+      case '[':
+      case '{':
+        ++count.values, ++count.open;
+        break;
+      case ']':
+      case '}':
+        ++count.close;
+        break;
+      case ':':
+        ++count.colons;
+        break;
+      default:
+        break;
     }
   }
   return count;
@@ -64,8 +78,8 @@ base::Status CheckValueCount(std::string_view json, std::size_t max_values) {
   if (json.size() <= max_values || CountPunctuation(json) < max_values) return {};
   const Punctuation count = CountOutsideStrings(json, max_values);
   if (count.values > max_values) {
-    return base::InvalidArgument(
-        "body: more than " + std::to_string(max_values) + " JSON values", "TOO_MANY_VALUES");
+    return base::InvalidArgument("body: more than " + std::to_string(max_values) + " JSON values",
+                                 "TOO_MANY_VALUES");
   }
   if (count.close > count.open || count.colons >= count.values) {
     return base::InvalidArgument("body: not valid JSON: its brackets or colons do not pair up",

@@ -1,0 +1,263 @@
+#include "muster/batching/proof.h"
+
+#include <cmath>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "muster/batching/internal/agreement.h"
+#include "muster/batching/internal/batcher_test_support.h"
+#include "muster/batching/internal/seeded_rows.h"
+
+namespace muster::batching {
+namespace {
+
+using tensor::DType;
+using tensor::Tensor;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using Tensors = std::vector<Tensor>;
+
+constexpr DType kAllDTypes[] = {DType::kBool,   DType::kUint8, DType::kUint16, DType::kUint32,
+                                DType::kUint64, DType::kInt8,  DType::kInt16,  DType::kInt32,
+                                DType::kInt64,  DType::kFp16,  DType::kBf16,   DType::kFp32,
+                                DType::kFp64,   DType::kBytes};
+
+model::ModelSpec SpecOf(std::vector<model::Dim> dims, DType dtype = DType::kFp32) {
+  model::ModelSpec spec;
+  spec.inputs = {{"x", dtype, dims}};
+  spec.outputs = {{"y", dtype, dims}};
+  model::DeriveBatchAxis(spec);
+  return spec;
+}
+
+BatchingProof Prove(const model::ModelSpec& spec, FunctionModel::Function function) {
+  FunctionModel model(spec, std::move(function));
+  const auto instance = model.NewInstance({}).value();
+  return ProveBatching(model.spec(), *instance);
+}
+
+BatchingProof ProveFake(model::FakeModelOptions options) {
+  model::FakeModel model(std::move(options));
+  const auto instance = model.NewInstance({}).value();
+  BatchingProof proof = ProveBatching(model.spec(), *instance);
+  for (const auto& run : model.runs()) EXPECT_LE(run.rows, 16);
+  return proof;
+}
+
+base::Result<Tensors> Identity(std::span<const Tensor> inputs) {
+  return Tensors(inputs.begin(), inputs.end());
+}
+
+TEST(ProveBatching, AcceptsAModelWhoseRowsAreIndependent) {
+  const BatchingProof proof = ProveFake({.width = 3});
+  EXPECT_TRUE(proof.batchable);
+  EXPECT_TRUE(proof.bit_identical);
+  EXPECT_THAT(proof.reason, IsEmpty());
+  ASSERT_THAT(proof.probe, SizeIs(1));
+  EXPECT_EQ(proof.probe[0].shape(), (tensor::Shape{1, 3}));
+}
+
+TEST(ProveBatching, AcceptsEveryDtype) {
+  for (const DType dtype : kAllDTypes) {
+    const BatchingProof proof = Prove(SpecOf({{}, {2, ""}}, dtype), Identity);
+    EXPECT_TRUE(proof.batchable) << tensor::DTypeName(dtype) << ": " << proof.reason;
+    EXPECT_TRUE(proof.bit_identical);
+  }
+}
+
+TEST(ProveBatching, RefusesAModelThatMixesRows) {
+  const BatchingProof proof = ProveFake({.width = 3, .mixes_rows = true});
+  EXPECT_FALSE(proof.batchable);
+  EXPECT_FALSE(proof.bit_identical);
+  EXPECT_THAT(proof.reason, HasSubstr("output \"y\""));
+  EXPECT_THAT(proof.probe, SizeIs(1)) << "one row alone is served";
+}
+
+TEST(ProveBatching, RefusesAMeanOverTheRows) {
+  const BatchingProof proof = Prove(SpecOf({{}, {1, ""}}), [](std::span<const Tensor> inputs) {
+    const auto x = inputs[0].data<const float>();
+    float sum = 0;
+    for (const float v : x) sum += v;
+    const std::vector<float> mean(x.size(), sum / static_cast<float>(x.size()));
+    return base::Result<Tensors>(Tensors{Tensor::Of<float>(inputs[0].shape(), mean)});
+  });
+  EXPECT_FALSE(proof.batchable);
+}
+
+TEST(ProveBatching, RefusesAModelWhoseFirstRowLeaksIntoTheLastOnly) {
+  const BatchingProof proof = Prove(SpecOf({{}, {1, ""}}), [](std::span<const Tensor> inputs) {
+    const auto x = inputs[0].data<const float>();
+    std::vector<float> y(x.begin(), x.end());
+    if (y.size() == 8) y[7] += 0.01f * x[0];
+    return base::Result<Tensors>(Tensors{Tensor::Of<float>(inputs[0].shape(), y)});
+  });
+  EXPECT_FALSE(proof.batchable);
+}
+
+TEST(ProveBatching, RefusesAWrongNumberOfRows) {
+  const BatchingProof proof = Prove(SpecOf({{}, {1, ""}}), [](std::span<const Tensor> inputs) {
+    return base::Result<Tensors>(Tensors{inputs[0].Rows(0, 1)});
+  });
+  EXPECT_FALSE(proof.batchable);
+  EXPECT_THAT(proof.reason, HasSubstr("output \"y\""));
+  EXPECT_THAT(proof.reason, HasSubstr("2 rows"));
+}
+
+TEST(ProveBatching, RefusesAModelThatCannotTakeTwoRows) {
+  const BatchingProof proof = ProveFake({.fault = [](auto, std::int64_t rows) {
+    return rows == 1 ? base::Status() : base::InvalidArgument("one row only");
+  }});
+  EXPECT_FALSE(proof.batchable);
+  EXPECT_THAT(proof.reason, HasSubstr("a run of 2 rows failed: one row only"));
+  EXPECT_THAT(proof.probe, SizeIs(1));
+}
+
+TEST(ProveBatching, ToleratesLastBitsAndSaysSo) {
+  const BatchingProof proof = Prove(SpecOf({{}, {1, ""}}), [](std::span<const Tensor> inputs) {
+    const auto x = inputs[0].data<const float>();
+    std::vector<float> y(x.begin(), x.end());
+    if (y.size() > 1) {
+      for (float& v : y) v = std::nextafter(v, 1e9f);
+    }
+    return base::Result<Tensors>(Tensors{Tensor::Of<float>(inputs[0].shape(), y)});
+  });
+  EXPECT_TRUE(proof.batchable) << proof.reason;
+  EXPECT_FALSE(proof.bit_identical);
+}
+
+TEST(ProveBatching, NotANumberIsAsGoodAsAnyOther) {
+  const BatchingProof proof = Prove(SpecOf({{}, {1, ""}}), [](std::span<const Tensor> inputs) {
+    const auto x = inputs[0].data<const float>();
+    std::vector<float> y(x.begin(), x.end());
+    for (float& v : y) v = std::sqrt(v);  // NaN below zero
+    return base::Result<Tensors>(Tensors{Tensor::Of<float>(inputs[0].shape(), y)});
+  });
+  EXPECT_TRUE(proof.batchable) << proof.reason;
+}
+
+TEST(ProveBatching, ProvesAFixedNumberOfRowsByPosition) {
+  const BatchingProof proof = ProveFake({.width = 2, .fixed_batch = 4});
+  EXPECT_TRUE(proof.batchable) << proof.reason;
+  EXPECT_EQ(proof.probe[0].rows(), 4);
+  EXPECT_FALSE(ProveFake({.fixed_batch = 4, .mixes_rows = true}).batchable);
+}
+
+TEST(ProveBatching, OneRowARunIsNotBatchable) {
+  const BatchingProof proof = ProveFake({.fixed_batch = 1});
+  EXPECT_FALSE(proof.batchable);
+  EXPECT_THAT(proof.reason, HasSubstr("exactly one row"));
+  EXPECT_EQ(proof.probe[0].rows(), 1);
+}
+
+TEST(ProveBatching, AModelWithoutRowsIsNotBatchableButHasAProbe) {
+  model::ModelSpec spec = SpecOf({{2, ""}, {3, ""}});
+  spec.inputs.push_back({"k", DType::kFp32, {}});
+  spec.outputs.push_back({"k", DType::kFp32, {}});
+  const BatchingProof proof = Prove(spec, Identity);
+  EXPECT_FALSE(proof.batchable);
+  EXPECT_THAT(proof.reason, HasSubstr("no axis of rows"));
+  ASSERT_THAT(proof.probe, SizeIs(2));
+  EXPECT_EQ(proof.probe[0].shape(), (tensor::Shape{1, 2, 3}));
+  EXPECT_EQ(proof.probe[1].shape(), (tensor::Shape{1}));
+}
+
+TEST(ProveBatching, TriesExtentsOfDynamicAxesUntilARowIsAccepted) {
+  const BatchingProof proof = Prove(SpecOf({{}, {}}), [](std::span<const Tensor> inputs) {
+    if (inputs[0].shape()[1] < 5) return base::Result<Tensors>(base::InvalidArgument("too short"));
+    return Identity(inputs);
+  });
+  EXPECT_TRUE(proof.batchable) << proof.reason;
+  EXPECT_EQ(proof.probe[0].shape(), (tensor::Shape{1, 5}));
+}
+
+TEST(ProveBatching, TriesPlainerValuesWhereVariedOnesAreRefused) {
+  const BatchingProof proof =
+      Prove(SpecOf({{}, {2, ""}}, DType::kInt64), [](std::span<const Tensor> inputs) {
+        for (const std::int64_t index : inputs[0].data<const std::int64_t>()) {
+          if (index > 1) return base::Result<Tensors>(base::InvalidArgument("beyond the table"));
+        }
+        return Identity(inputs);
+      });
+  EXPECT_TRUE(proof.batchable) << proof.reason;
+}
+
+TEST(ProveBatching, AModelThatRefusesEveryRowHasNoProbe) {
+  const BatchingProof proof =
+      ProveFake({.fault = [](auto, auto) { return base::InvalidArgument("never"); }});
+  EXPECT_FALSE(proof.batchable);
+  EXPECT_THAT(proof.probe, IsEmpty());
+  EXPECT_THAT(proof.reason, HasSubstr("never"));
+}
+
+TEST(ProveBatching, IsDeterministic) {
+  model::FakeModel model({.width = 3});
+  const auto instance = model.NewInstance({}).value();
+  const BatchingProof a = ProveBatching(model.spec(), *instance, 5);
+  const BatchingProof b = ProveBatching(model.spec(), *instance, 5);
+  EXPECT_TRUE(Compare(a.probe[0], b.probe[0]).identical);
+  EXPECT_FALSE(Compare(a.probe[0], ProveBatching(model.spec(), *instance, 6).probe[0]).identical);
+}
+
+TEST(SeededRows, DifferFromOneAnother) {
+  std::mt19937_64 random(1);
+  for (const DType dtype : kAllDTypes) {
+    const model::ModelSpec spec = SpecOf({{}, {16, ""}}, dtype);
+    for (const RowStyle style : {RowStyle::kVaried, RowStyle::kBinary}) {
+      const Tensor a = MakeRow(spec, style, 1, random)[0], b = MakeRow(spec, style, 1, random)[0];
+      EXPECT_FALSE(Compare(a, b).agree) << tensor::DTypeName(dtype);
+    }
+  }
+}
+
+TEST(SeededRows, HalvesAreModest) {
+  std::mt19937_64 random(1);
+  for (const Tensor& row :
+       {MakeRow(SpecOf({{}, {64, ""}}, DType::kFp16), RowStyle::kVaried, 1, random)[0],
+        MakeRow(SpecOf({{}, {64, ""}}, DType::kBf16), RowStyle::kVaried, 1, random)[0]}) {
+    for (const std::uint16_t bits : row.data<std::uint16_t>()) {
+      const float value =
+          row.dtype() == DType::kFp16 ? tensor::HalfToFloat(bits) : tensor::BFloat16ToFloat(bits);
+      EXPECT_GE(std::abs(value), 0.5f);
+      EXPECT_LT(std::abs(value), 2.0f);
+    }
+  }
+}
+
+TEST(Agreement, HoldsFloatsToTheStatedTolerance) {
+  const auto compare = [](float a, float b) {
+    return Compare(Tensor::Of<float>({1}, {a}), Tensor::Of<float>({1}, {b})).agree;
+  };
+  EXPECT_TRUE(compare(100.0f, 100.009f));
+  EXPECT_FALSE(compare(100.0f, 100.02f));
+  EXPECT_TRUE(compare(0.0f, 0.9e-5f));
+  EXPECT_FALSE(compare(0.0f, 1.2e-5f));
+  const float inf = std::numeric_limits<float>::infinity(), nan = std::nanf("");
+  EXPECT_TRUE(compare(inf, inf));
+  EXPECT_FALSE(compare(inf, -inf));
+  EXPECT_FALSE(compare(1.0f, inf));
+  EXPECT_TRUE(compare(nan, -nan));
+  EXPECT_FALSE(compare(nan, 1.0f));
+}
+
+TEST(Agreement, AllowsHalfPrecisionItsOwnSteps) {
+  const auto half = [](std::uint16_t bits) {
+    Tensor t = Tensor::Allocate(DType::kFp16, {1});
+    t.data<std::uint16_t>()[0] = bits;
+    return t;
+  };
+  EXPECT_TRUE(Compare(half(0x3c00), half(0x3c01)).agree) << "neighbours, 1e-3 apart";
+  EXPECT_FALSE(Compare(half(0x3c00), half(0x3c08)).agree);
+}
+
+TEST(Agreement, HoldsIntegersAndStringsExactly) {
+  EXPECT_FALSE(
+      Compare(Tensor::Of<std::int64_t>({1}, {7}), Tensor::Of<std::int64_t>({1}, {8})).agree);
+  EXPECT_FALSE(
+      Compare(Tensor::Of<std::string>({1}, {"a"}), Tensor::Of<std::string>({1}, {"b"})).agree);
+  EXPECT_TRUE(
+      Compare(Tensor::Of<std::string>({1}, {"a"}), Tensor::Of<std::string>({1}, {"a"})).identical);
+}
+
+}  // namespace
+}  // namespace muster::batching

@@ -1,0 +1,265 @@
+#include <optional>
+
+#include "muster/server/codec/internal/answer.h"
+#include "muster/server/codec/internal/row_json.h"
+#include "muster/server/codec/internal/time_json.h"
+
+namespace muster::server::codec::internal {
+namespace {
+
+using Dims = std::vector<std::int64_t>;
+
+void WriteDims(JsonWriter& w, const Dims& dims) {
+  w.BeginArray();
+  for (const std::int64_t dim : dims) w.Number(dim);
+  w.EndArray();
+}
+
+/// Adds the rows of one more tensor; extents that differ become -1, as for a dynamic axis.
+void AddRows(Dims& all, const tensor::Shape& shape, std::int64_t rows) {
+  const std::span<const std::int64_t> dims = shape.dims();
+  if (all.empty()) {
+    all.assign(dims.begin(), dims.end());
+    if (all.empty()) all.push_back(0);
+    all[0] = rows;
+    return;
+  }
+  all[0] += rows;
+  for (std::size_t i = 1; i < all.size() && i < dims.size(); ++i) {
+    if (all[i] != dims[i]) all[i] = -1;
+  }
+}
+
+/// A list for the only tensor, an object by name for several, null for none.
+template <class NameOf>
+void WriteShapes(JsonWriter& w, const std::vector<Dims>& shapes, NameOf name_of) {
+  if (shapes.empty()) return w.Null();
+  if (shapes.size() == 1) return WriteDims(w, shapes[0]);
+  w.BeginObject();
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    w.AnyKey(name_of(i));
+    WriteDims(w, shapes[i]);
+  }
+  w.EndObject();
+}
+
+class InputsEncoder {
+ public:
+  InputsEncoder(std::string& out, const Answer& answer) : w_(out), answer_(answer) {}
+
+  void Single() {
+    const AnswerSlot& slot = answer_.slots()[0];
+    const AnsweredRow row(slot);
+    w_.BeginObject();
+    w_.Key("success");
+    w_.Bool(true);
+    w_.Key("result");
+    nonfinite_ = row.WriteOutputs(w_);
+    if (row.has_labels()) {
+      w_.Key("label");
+      row.WriteLabel(w_);
+    }
+    if (answer_.body().top_k && row.has_probabilities()) {
+      w_.Key("classes");
+      row.WriteClasses(w_, *answer_.body().top_k);
+    }
+    w_.Key("error");
+    w_.Null();
+    times_ = answer_.Times();
+    Common();
+    w_.Key("model_version");
+    w_.String(answer_.model()->version);
+    w_.Key("processing_time");
+    AppendSeconds(w_.Value(), times_.Total());
+    w_.Key("metadata");
+    w_.BeginObject();
+    Metadata();
+    w_.EndObject();
+    w_.EndObject();
+  }
+
+  void Batch() {
+    w_.BeginObject();
+    w_.Key("success");
+    w_.Bool(answer_.succeeded() > 0);
+    w_.Key("predictions");
+    EachRow([this](const AnsweredRow& row) { nonfinite_ |= row.WriteOutputs(w_); });
+    if (!answer_.model()->spec.labels.empty()) {
+      w_.Key("labels");
+      EachRow([this](const AnsweredRow& row) { row.WriteLabel(w_); });
+    }
+    if (answer_.body().top_k && answer_.model()->layout.probabilities >= 0) {
+      w_.Key("classes");
+      EachRow([this](const AnsweredRow& row) {
+        if (!row.has_probabilities()) return w_.Null();
+        row.WriteClasses(w_, *answer_.body().top_k);
+      });
+    }
+    times_ = answer_.Times();
+    Common();
+    w_.Key("batch_info");
+    BatchInfo();
+    w_.Key("metadata");
+    w_.BeginObject();
+    Metadata();
+    w_.Key("batch_processing");
+    w_.Bool(true);
+    w_.Key("individual_inference_times");
+    w_.BeginArray();
+    for (const AnswerSlot& slot : answer_.slots()) AppendMillis(w_.Value(), slot.share);
+    w_.EndArray();
+    w_.EndObject();
+    w_.Key("warnings");
+    Warnings();
+    w_.EndObject();
+  }
+
+ private:
+  /// A list with one value for each item, null for the failed ones.
+  template <class Write>
+  void EachRow(Write write) {
+    w_.BeginArray();
+    for (const AnswerSlot& slot : answer_.slots()) {
+      if (slot.part == nullptr) {
+        w_.Null();
+      } else {
+        write(AnsweredRow(slot));
+      }
+    }
+    w_.EndArray();
+  }
+
+  void Common() {
+    w_.Key("model_name");
+    w_.String(answer_.model()->name);
+    w_.Key("inference_time_ms");
+    AppendMillis(w_.Value(), times_.Total());
+    w_.Key("timestamp");
+    AppendIsoTime(w_.Value(), answer_.context().clock->WallNow());
+    w_.Key("request_id");
+    w_.String(answer_.request_id());
+  }
+
+  void ProcessingTime() {
+    const auto write = [this](std::string_view key, base::Duration d) {
+      w_.Key(key);
+      AppendMillis(w_.Value(), d);
+    };
+    w_.Key("processing_time");
+    w_.BeginObject();
+    write("preprocessing_ms", times_.preprocessing);
+    write("queue_ms", times_.queue);
+    write("inference_ms", times_.inference);
+    write("postprocessing_ms", times_.postprocessing);
+    w_.EndObject();
+  }
+
+  void Metadata() {
+    w_.Key("framework_version");
+    w_.String(answer_.context().framework_version);
+    w_.Key("model_version");
+    w_.String(answer_.model()->version);
+    const model::ModelSpec& spec = answer_.model()->spec;
+    w_.Key("input_shape");
+    WriteShapes(w_, InputShapes(),
+                [&](std::size_t i) { return std::string_view(spec.inputs[i].name); });
+    w_.Key("output_shape");
+    WriteShapes(w_, OutputShapes(), [&](std::size_t i) {
+      return i < spec.outputs.size() ? std::string_view(spec.outputs[i].name) : std::string_view();
+    });
+    w_.Key("batch_size");
+    w_.Number(answer_.batch_size());
+    if (nonfinite_) {
+      w_.Key("nonfinite");
+      w_.Bool(true);
+    }
+    ProcessingTime();
+  }
+
+  std::vector<Dims> InputShapes() const {
+    std::vector<Dims> shapes;
+    for (const PredictCall& call : answer_.body().calls) {
+      shapes.resize(call.input_shapes.size());
+      for (std::size_t i = 0; i < shapes.size(); ++i) {
+        AddRows(shapes[i], call.input_shapes[i], call.rows);
+      }
+    }
+    return shapes;
+  }
+
+  std::vector<Dims> OutputShapes() const {
+    std::vector<Dims> shapes;
+    for (const CallResult& result : answer_.results()) {
+      if (!result) continue;
+      for (const batching::WorkPart& part : result->work.parts) {
+        shapes.resize(part.outputs.size());
+        for (std::size_t i = 0; i < shapes.size(); ++i) {
+          AddRows(shapes[i], part.outputs[i].shape(), part.rows);
+        }
+      }
+    }
+    return shapes;
+  }
+
+  void BatchInfo() {
+    w_.BeginObject();
+    w_.Key("batch_size");
+    w_.Number(answer_.body().slots);
+    w_.Key("successful_predictions");
+    w_.Number(answer_.succeeded());
+    w_.Key("failed_predictions");
+    w_.Number(answer_.failed());
+    w_.Key("failed_indices");
+    EachFailed([this](std::int64_t index, const AnswerSlot&) { w_.Number(index); });
+    w_.Key("failure_reasons");
+    EachFailed([this](std::int64_t index, const AnswerSlot& slot) { Reason(index, slot); });
+    ProcessingTime();
+    w_.EndObject();
+  }
+
+  template <class Write>
+  void EachFailed(Write write) {
+    w_.BeginArray();
+    for (std::size_t i = 0; answer_.failed() > 0 && i < answer_.slots().size(); ++i) {
+      const AnswerSlot& slot = answer_.slots()[i];
+      if (slot.part == nullptr) write(static_cast<std::int64_t>(i), slot);
+    }
+    w_.EndArray();
+  }
+
+  void Reason(std::int64_t index, const AnswerSlot& slot) {
+    text_ = slot.decoded ? "Prediction failed for index " : "Input validation failed for index ";
+    text_ += std::to_string(index);
+    if (!slot.error->message.empty()) text_ += ": " + slot.error->message;
+    w_.String(text_);
+  }
+
+  void Warnings() {
+    w_.BeginArray();
+    if (answer_.failed() > 0) {
+      w_.String(
+          std::to_string(answer_.failed()) + " of " + std::to_string(answer_.body().slots) +
+          " predictions failed; batch_info.failed_indices and failure_reasons say which and why");
+    }
+    w_.EndArray();
+  }
+
+  JsonWriter w_;
+  const Answer& answer_;
+  AnswerTimes times_;
+  bool nonfinite_ = false;
+  std::string text_;
+};
+
+}  // namespace
+
+void EncodeInputs(std::string& out, const Answer& answer) {
+  InputsEncoder encoder(out, answer);
+  if (answer.body().batch) {
+    encoder.Batch();
+  } else {
+    encoder.Single();
+  }
+}
+
+}  // namespace muster::server::codec::internal
