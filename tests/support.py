@@ -115,6 +115,7 @@ class Server:
         self.output = []
         self.errors = []
         self.process = None
+        self.awaited = False  # a test asked it to end and saw it end
         self.session = requests.Session()
 
     def __enter__(self):
@@ -160,7 +161,7 @@ class Server:
             except queue.Empty:
                 raise AssertionError(f"the server did not say where it listens: {self}") from None
             if line is None:
-                code = self.process.wait(PATIENCE)
+                code = self.wait()
                 raise AssertionError(f"the server ended with {code}: {self}")
             if match := LISTENS.match(line):
                 self.url = match[1]
@@ -176,6 +177,8 @@ class Server:
 
     def __exit__(self, *_):
         self.session.close()
+        # Nothing may end a server but a signal, and that must be a clean end.
+        ended_by_itself = self.process.poll() is not None and not self.awaited
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -187,6 +190,9 @@ class Server:
             reader.join(PATIENCE)
         self.process.stdout.close()
         self.process.stderr.close()
+        code = self.process.returncode
+        assert not ended_by_itself, f"the server ended by itself with {code}: {self}"
+        assert self.url is None or self.awaited or code == 0, f"exit code {code}: {self}"
 
     @property
     def address(self):
@@ -199,6 +205,7 @@ class Server:
     def wait(self, timeout=PATIENCE):
         """The exit code, once the process has ended by itself."""
         code = self.process.wait(timeout)
+        self.awaited = True
         for reader in self.readers:
             reader.join(PATIENCE)
         return code

@@ -43,7 +43,8 @@ class WatchedServer(support.Server):
     """`muster serve` with health and metrics on a port of their own."""
 
     def __init__(self, *paths, args=()):
-        super().__init__(*paths, args=["--metrics-port", "0", *args])
+        ports = ["--http-port", "0", "--metrics-port", "0", "--drain-delay-ms", "0"]
+        super().__init__(*paths, args=[*ports, *args], defaults=False)
 
     def __enter__(self):
         super().__enter__()

@@ -1,6 +1,7 @@
 """J1 to J9: what is not JSON, not the JSON that was asked for, or far too much of it."""
 
 import json
+import re
 import time
 
 import pytest
@@ -58,13 +59,14 @@ def case(name, body, code, *, path=GOOD_PATH, status=400, mentions=()):
 for _depth in (101, 1000, 250_000):
     for _place in ("inputs", "input", "context", "ignored", "before", "whole"):
         for _kind, _open, _close in (("list", b"[", b"]"), ("object", b'{"a":', b"}")):
-            # The body's own braces are levels too.
+            # A body that is a list is no body, which may be found before its depth is.
+            _code = {"TOO_DEEP", "TYPE"} if (_place, _kind) == ("whole", "list") else "TOO_DEEP"
             case(
                 f"J1-depth-{_depth}-{_kind}-{_place}",
                 in_place(_place, nested(_depth, _open, _close)),
-                "TOO_DEEP",
+                _code,
             )
-case("J1-250000-opening-brackets", b"[" * 250_000, {"TOO_DEEP", "JSON"})
+case("J1-250000-opening-brackets", b"[" * 250_000, {"TOO_DEEP", "JSON", "TYPE"})
 case("J1-250000-opening-objects", b'{"a":' * 250_000, {"TOO_DEEP", "JSON"})
 case("J1-mixed", in_place("ignored", nested(60, b'[{"a":', b"}]")), "TOO_DEEP")
 case("J1-depth-101-in-batch", b'{"inputs": [%b]}' % nested(100, b"[", b"]"), "TOO_DEEP", path=BATCH)
@@ -193,9 +195,9 @@ for _name, _changed, _code, _input in [
     case(f"J5-{_name}", typed(**_changed), _code, path=TYPED, mentions=[_input] if _input else ())
 for _name, _value in {"true": b"true", "false": b"false", "text": b'"30"', "null": b"null"}.items():
     case(f"J5-{_name}-for-FP32", age(_value), "TYPE", mentions=["age"])
-case("J5-number-for-BYTES", b'{"inputs": 1}', "TYPE", path=TEXT, mentions=["text"])
-case("J5-true-for-BYTES", b'{"inputs": true}', "TYPE", path=TEXT, mentions=["text"])
-case("J5-null-for-BYTES", b'{"inputs": null}', "TYPE", path=TEXT, mentions=["text"])
+case("J5-number-for-BYTES", b'{"inputs": 1}', "TYPE", path=TEXT, mentions=["inputs"])
+case("J5-true-for-BYTES", b'{"inputs": true}', "TYPE", path=TEXT, mentions=["inputs"])
+case("J5-null-for-BYTES", b'{"inputs": null}', "TYPE", path=TEXT, mentions=["inputs"])
 for _name, _field in {
     "priority-1.5": b'"priority": 1.5',
     "priority-text": b'"priority": "high"',
@@ -388,14 +390,15 @@ def test_J4_minus_zero_and_tiny_numbers_are_kept(server):
     def y(text):
         answer = server.send(wire.post("/predict/nan_output", b'{"inputs": %b}' % text))
         assert answer.status == 200, answer.body
-        return answer.json()["result"]["y"]
+        return re.search(rb'"y":\[([^]]*)\]', answer.body)[1].decode()
 
-    for text in (b"-0", b"-0.0", b"-0e5"):
-        (zero,) = numbers(y(text))
-        assert str(float(zero)) == "-0.0", text
-    assert numbers(y(b"1e-999")) == [0]
-    assert numbers(y(b"1e-45")) == [1e-45]  # the smallest FP32 there is
-    assert numbers(y(b"3.4028234e38")) == [3.4028235e38]
+    for text in (b"-0", b"-0.0", b"-0e5", b"-1e-999"):
+        # As text: Python, for one, reads -0 as an integer, which has no sign then.
+        assert y(text) in ("-0", "-0.0"), text
+    assert y(b"0") in ("0", "0.0")
+    assert float(y(b"1e-999")) == 0
+    assert float(y(b"1e-45")) == 1e-45  # the smallest FP32 there is
+    assert float(y(b"3.4028234e38")) == 3.4028235e38
 
 
 def test_J5_largest_numbers_keep_every_bit(server):

@@ -63,12 +63,12 @@ case("T2-rank-50", row(income=deep(1, 50)), "SHAPE", mentions="income")
 case("T2-rank-1000", row(income=deep(1, 1000)), "TOO_DEEP")
 case("T2-no-elements", row(income=[]), "SHAPE", mentions="income")
 case("T2-lists-without-elements", row(income=[[], []]), "SHAPE", mentions="income")
-case("T2-image-rank-1", {"inputs": [0] * 64}, "SHAPE", path="/predict/digits", mentions="image")
+case("T2-image-rank-1", {"inputs": [0] * 64}, "SHAPE", path="/predict/digits", mentions="inputs")
 case(
-    "T2-image-rank-2", {"inputs": [[0] * 8] * 8}, "SHAPE", path="/predict/digits", mentions="image"
+    "T2-image-rank-2", {"inputs": [[0] * 8] * 8}, "SHAPE", path="/predict/digits", mentions="inputs"
 )
-case("T2-image-no-rows", {"inputs": [[]]}, "SHAPE", path="/predict/digits", mentions="image")
-case("T2-two-dims-for-a-vector", {"inputs": [[1, 2], [3, 4]]}, "SHAPE", path=DYNAMIC, mentions="x")
+case("T2-image-no-rows", {"inputs": [[]]}, "SHAPE", path="/predict/digits", mentions="inputs")
+case("T2-two-dims-for-a-vector", {"inputs": [[1, 2], [3, 4]]}, "SHAPE", path=DYNAMIC, mentions="inputs")
 
 case("T3-one-too-few", row(income=[100]), "SHAPE", mentions="income")
 case("T3-one-too-many", row(income=[100, 50, 1]), "SHAPE", mentions="income")
@@ -76,53 +76,53 @@ case("T3-a-million-too-many", row(income=[1] * 1_000_000), "SHAPE", mentions="in
 case("T3-two-for-a-scalar", row(age=[1, 2]), "SHAPE", mentions="age")
 case("T3-list-within", row(income=[100, [50]]), {"SHAPE", "TYPE"}, mentions="income")
 case("T3-number-beside-list", row(income=[[100], 50]), {"SHAPE", "TYPE"}, mentions="income")
-case("T3-iris-too-short", {"inputs": IRIS_ROW[:3]}, "SHAPE", path=IRIS, mentions="features")
-case("T3-iris-too-long", {"inputs": [*IRIS_ROW, 1]}, "SHAPE", path=IRIS, mentions="features")
-case("T3-features-too-short", {"features": IRIS_ROW[:3]}, "SHAPE", path=IRIS, mentions="features")
-case("T3-features-too-long", {"features": [*IRIS_ROW, 1]}, "SHAPE", path=IRIS, mentions="features")
+case("T3-iris-too-short", {"inputs": IRIS_ROW[:3]}, "SHAPE", path=IRIS, mentions="inputs")
+case("T3-iris-too-long", {"inputs": [*IRIS_ROW, 1]}, "SHAPE", path=IRIS, mentions="inputs")
+case("T3-features-too-short", {"features": IRIS_ROW[:3]}, "SHAPE", path=IRIS, mentions="inputs")
+case("T3-features-too-long", {"features": [*IRIS_ROW, 1]}, "SHAPE", path=IRIS, mentions="inputs")
 case(
     "T3-features-nested",
     {"features": [[1, 2], [3, 4]]},
     {"SHAPE", "TYPE"},
     path=IRIS,
-    mentions="features",
+    mentions="inputs",
 )
-case("T3-features-empty", {"features": []}, "SHAPE", path=IRIS, mentions="features")
+case("T3-features-empty", {"features": []}, "SHAPE", path=IRIS, mentions="inputs")
 _image = [[[0.0] * 8 for _ in range(8)]]
 case(
     "T3-image-ragged-last-row",
     {"inputs": [[*_image[0][:7], [0.0] * 7]]},
     "SHAPE",
     path="/predict/digits",
-    mentions="image",
+    mentions="inputs",
 )
 case(
     "T3-image-ragged-first-row",
     {"inputs": [[[0.0] * 9, *_image[0][1:]]]},
     "SHAPE",
     path="/predict/digits",
-    mentions="image",
+    mentions="inputs",
 )
 case(
     "T3-image-ragged-but-64-numbers",
     {"inputs": [[[0.0] * 9, [0.0] * 7, *_image[0][2:]]]},
     "SHAPE",
     path="/predict/digits",
-    mentions="image",
+    mentions="inputs",
 )
 case(
     "T3-image-one-row-short",
     {"inputs": [_image[0][:7]]},
     "SHAPE",
     path="/predict/digits",
-    mentions="image",
+    mentions="inputs",
 )
 case(
     "T3-image-two-channels",
     {"inputs": _image * 2},
     "SHAPE",
     path="/predict/digits",
-    mentions="image",
+    mentions="inputs",
 )
 
 case("T4-missing-input", row(age=...), "MISSING_INPUT", mentions="age")
@@ -140,19 +140,19 @@ case(
     path=IRIS,
     mentions="feature",
 )
-case("T4-texts-for-FP32", {"inputs": ["a"] * 4}, "TYPE", path=IRIS, mentions="features")
-case("T4-booleans-for-FP32", {"inputs": [True] * 4}, "TYPE", path=IRIS, mentions="features")
-case("T4-null-among-numbers", {"inputs": [1, 2, None, 4]}, "TYPE", path=IRIS, mentions="features")
-case("T4-text-last", {"inputs": [1, 2, 3, "4"]}, "TYPE", path=IRIS, mentions="features")
+case("T4-texts-for-FP32", {"inputs": ["a"] * 4}, "TYPE", path=IRIS, mentions="inputs")
+case("T4-booleans-for-FP32", {"inputs": [True] * 4}, "TYPE", path=IRIS, mentions="inputs")
+case("T4-null-among-numbers", {"inputs": [1, 2, None, 4]}, "TYPE", path=IRIS, mentions="inputs")
+case("T4-text-last", {"inputs": [1, 2, 3, "4"]}, "TYPE", path=IRIS, mentions="inputs")
 case(
     "T4-object-among-numbers",
     {"inputs": [1, 2, {}, 4]},
     {"TYPE", "SHAPE"},
     path=IRIS,
-    mentions="features",
+    mentions="inputs",
 )
-case("T4-numbers-for-texts", {"inputs": [1]}, "TYPE", path="/predict/string_input", mentions="text")
-case("T4-features-text", {"features": [1, 2, 3, "4"]}, "TYPE", path=IRIS, mentions="features")
+case("T4-numbers-for-texts", {"inputs": [1]}, "TYPE", path="/predict/string_input", mentions="inputs")
+case("T4-features-text", {"features": [1, 2, 3, "4"]}, "TYPE", path=IRIS, mentions="inputs")
 case("T4-unknown-feature-names", {"features": {"a": 1, "b": 2, "c": 3, "d": 4}}, path=IRIS)
 case("T4-features-for-two-inputs", {"features": [30, 100, 50]})
 case(
@@ -229,7 +229,7 @@ def test_T2_zero_size_is_the_models_affair(server):
     if response.status == 200:
         assert numbers(response.json()["result"]) == [0]
     else:
-        wire.assert_error(response, 400, "SHAPE", "x")
+        wire.assert_error(response, 400, "SHAPE", "inputs")
 
 
 def batch_of(server, path, rows, **fields):

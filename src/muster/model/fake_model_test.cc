@@ -36,9 +36,9 @@ class FakeUnderTest : public ModelUnderTest {
   }
 };
 
-INSTANTIATE_TEST_SUITE_P(FakeModel, ModelConformance, testing::Values(ModelMaker{"FakeModel", [] {
-                           return std::make_unique<FakeUnderTest>();
-                         }}));
+INSTANTIATE_TEST_SUITE_P(FakeModel, ModelConformance,
+                         testing::Values(ModelMaker{
+                             "FakeModel", [] { return std::make_unique<FakeUnderTest>(); }}));
 
 Tensor Column(std::vector<float> x) {
   return Tensor::Of<float>({static_cast<std::int64_t>(x.size()), 1}, x);

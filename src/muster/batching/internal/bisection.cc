@@ -7,7 +7,7 @@
 namespace muster::batching {
 
 Bisection::Bisection(int units)
-    : depth_(std::bit_width(static_cast<unsigned>(std::max(units, 1) - 1))) {
+    : depth_(static_cast<int>(std::bit_width(static_cast<unsigned>(std::max(units, 1) - 1)))) {
   Set all;
   all.units.resize(static_cast<std::size_t>(units));
   std::iota(all.units.begin(), all.units.end(), 0);

@@ -35,7 +35,7 @@ Found Search(int n, const std::set<int>& bad) {
   return found;
 }
 
-int LogOf(int n) { return std::bit_width(static_cast<unsigned>(n - 1)); }
+int LogOf(int n) { return static_cast<int>(std::bit_width(static_cast<unsigned>(n - 1))); }
 
 TEST(Bisection, FindsOneBadUnitWhereverItIs) {
   for (int n = 2; n <= 70; ++n) {
