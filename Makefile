@@ -5,8 +5,8 @@ PORT ?= 8000
 
 server := build/release/apps/muster/muster
 venv   := .deps/venv
-# Read by the process-level tests; absolute, as they start the server from folders of their own.
-export MUSTER_BINARY := $(CURDIR)/$(server)
+# Without it the runtime of the Python tests and scripts reports to its makers; muster sees to its own.
+export ORT_DISABLE_TELEMETRY := 1
 
 # ThreadSanitizer of this compiler aborts where the kernel randomizes addresses by more bits than it
 # knows of. Not randomizing avoids that; containers may forbid the switch, hence the attempt.
@@ -34,7 +34,7 @@ run: setup-run ## install what is missing, build the server and serve examples/m
 	@exec $(server) serve examples/models --http-port $(PORT)
 
 test: build test-unit $(venv)/installed ## install what is missing, build all, run the unit and the process-level tests
-	@$(venv)/bin/python -m pytest tests -q
+	@MUSTER_BINARY=$(CURDIR)/$(server) $(venv)/bin/python -m pytest tests -q
 
 build: setup-test ## build everything, tests included, as released (build/release)
 	@$(call configure,release)

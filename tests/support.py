@@ -99,17 +99,22 @@ def free_port():
         return s.getsockname()[1]
 
 
+# Ports that are free, and no waiting when it is to end.
+DEFAULTS = {"--http-port": "0", "--metrics-port": "-1", "--drain-delay-ms": "0"}
+
+
 class Server:
     """`muster serve PATHS...` on free ports, until it is left as a context.
 
     Standard output is read by a thread of its own, so that the process never waits for us."""
 
-    def __init__(self, *paths, args=(), env=None, defaults=True):
-        self.args = [str(p) for p in paths]
-        if defaults:
-            self.args += ["--http-port", "0", "--metrics-port", "-1", "--drain-delay-ms", "0"]
-        self.args += [str(a) for a in args]
+    def __init__(self, *paths, args=(), env=None, defaults=DEFAULTS, stdin=subprocess.DEVNULL):
+        self.args = [str(a) for a in [*paths, *args]]
+        for flag, value in defaults.items():
+            if flag not in self.args:
+                self.args += [flag, value]
         self.env = environment(**(env or {}))
+        self.stdin = stdin
         self.url = None
         self.metrics_url = None
         self.output = []
@@ -119,10 +124,20 @@ class Server:
         self.session = requests.Session()
 
     def __enter__(self):
+        lines = self.start()
+        try:
+            self._await_listening(lines)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def start(self):
+        """Starts the process and returns at once; gives the queue of its lines."""
         self.process = subprocess.Popen(
             [BINARY, "serve", *self.args],
             env=self.env,
-            stdin=subprocess.DEVNULL,
+            stdin=self.stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -137,12 +152,7 @@ class Server:
         for reader in self.readers:
             reader.daemon = True
             reader.start()
-        try:
-            self._await_listening(lines)
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
+        return lines
 
     @staticmethod
     def _read(stream, into, lines):
@@ -169,8 +179,8 @@ class Server:
                 self.metrics_url = match[1]
 
     def _wants_monitoring(self):
-        ports = [b for a, b in itertools.pairwise(self.args) if a == "--metrics-port"]
-        return bool(ports) and ports[-1] != "-1"
+        """Whether the second port is sure to be there: that of the defaults may be taken."""
+        return any(a == "--metrics-port" and b != "-1" for a, b in itertools.pairwise(self.args))
 
     def __str__(self):
         return f"{self.args}\n" + "\n".join(self.output + self.errors)

@@ -2,8 +2,10 @@
 
 import json
 import math
+import os
 import re
 import signal
+from datetime import datetime
 
 import pytest
 import requests
@@ -17,6 +19,7 @@ from support import (
     EXAMPLES,
     MODELS,
     PATIENCE,
+    ROOT,
     Server,
     assert_close,
     assert_is_error,
@@ -295,9 +298,13 @@ def test_an_unknown_model_is_404_and_the_nearest_name_is_proposed(server):
     assert_is_error(server.get("/models/irs"), 404, "MODEL_NOT_FOUND", "irs", "iris")
 
 
-@pytest.mark.parametrize("name", ["a b", "%20", "%2e%2e%2firis", "x" * 129, "na%C3%AFve"])
+@pytest.mark.parametrize("name", ["a b", "%20", "x" * 129, "na%C3%AFve"])
 def test_what_cannot_be_a_models_name_is_400(server, name):
     assert_is_error(server.get(f"/models/{name}"), 400, "NAME")
+
+
+def test_a_slash_cannot_be_hidden_in_a_models_name(server):
+    assert_is_error(server.get("/models/..%2firis"), 400, "MALFORMED_REQUEST")
 
 
 # Description of the API
@@ -375,6 +382,11 @@ CALLS = [
     ("post", "/examples/batch", {}),
     ("post", "/predict", {"model_id": "iris", "inputs": ROW, "priority": 1, "timeout": 5.5}),
     ("post", "/predict/{model}", {"features": ROW, "id": "mine"}),
+    ("post", "/predict/{model}", {"inputs": ROW, "top_k": 2}),
+    ("post", "/predict/{model}", {"features": ROW, "top_k": 2}),
+    ("post", "/predict/{model}/batch", {"inputs": [ROW, [1]], "top_k": 2}),
+    ("post", "/predict/{model}/batch", {"inputs": [[1], [2]]}),
+    ("post", "/predict/{model}/batch", {"instances": [ROW, [1]], "top_k": 2}),
     ("post", "/predict/{model}", {"instances": [ROW, {"features": ROW}], "max_parallelism": 2}),
     ("post", "/predict/batch", {"model_id": "iris", "inputs": [ROW, ROW]}),
     ("post", "/predict/{model}/batch", {"instances": [{"features": ROW}]}),
@@ -488,6 +500,12 @@ def test_the_configuration_shows_every_setting_of_the_help(server):
     assert config["cors_origins"] == []
 
 
+def test_the_documentation_names_every_setting(server):
+    text = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"`([a-z_]+)`", text))
+    assert server.get("/config").json().keys() - documented == set()
+
+
 def test_flags_win_over_the_environment_and_that_over_the_file(tmp_path):
     file = tmp_path / "config.yaml"
     settings = {
@@ -515,7 +533,7 @@ def test_the_port_can_be_set_by_the_environment():
     port = free_port()
     args = ["--metrics-port", "-1", "--drain-delay-ms", "0"]
     env = {"MUSTER_HTTP_PORT": port}
-    with Server(EXAMPLES / "iris", args=args, env=env, defaults=False) as server:
+    with Server(EXAMPLES / "iris", args=args, env=env, defaults={}) as server:
         assert server.address[1] == port
         assert server.get("/health/live").status_code == 200
 
@@ -627,7 +645,7 @@ def test_a_wrong_command_is_named():
     [
         ("--http-port", "many", ["0 to 65535", "many"]),
         ("--http-port", "65536", ["0 to 65535", "65536"]),
-        ("--http-port", "", ["0 to 65535"]),
+        ("--http-port", "", []),
         ("--io-threads", "0", ["1 to 256"]),
         ("--log-level", "loud", ["debug, info, warning or error", "loud"]),
         ("--cancel-on-half-close", "yes", ["true or false", "yes"]),
@@ -739,7 +757,7 @@ def test_the_predict_command_takes_a_model_file():
     [
         (["--model", "irs", "--input", "{}"], ["irs"]),
         (["--model", "iris", "--input", "{"], []),
-        (["--model", "iris", "--input", '{"inputs": [1]}'], ["features", "4"]),
+        (["--model", "iris", "--input", '{"inputs": [1]}'], ["inputs", "4", "1"]),
         (["--model", "iris", "--input", ""], []),
     ],
 )
@@ -835,6 +853,57 @@ def test_a_server_whose_only_model_is_broken_says_that_it_is_unhealthy(tmp_path)
         assert_is_error(server.post("/examples/batch", {}), 503, "MODEL_NOT_READY")
 
 
+# Starting
+
+
+@pytest.fixture
+def loading(tmp_path):
+    """A server that is still busy with the first of its models, whose proof takes a second."""
+    copy_model(MODELS / "slow", tmp_path, "a_slow_one")
+    copy_model(EXAMPLES / "iris", tmp_path)
+    port = free_port()
+    server = Server(tmp_path, args=["--http-port", port])
+    server.url = f"http://127.0.0.1:{port}"
+    server.start()
+    try:
+        wait_until(lambda: answers(server), "the port answers")
+        yield server
+    finally:
+        server.__exit__()
+
+
+def answers(server):
+    try:
+        return server.get("/health/live").status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
+def test_while_models_are_loaded_the_server_is_live_but_not_ready(loading):
+    ready = loading.get("/health/ready")
+    assert (ready.status_code, ready.json()) == (503, {"status": "loading"})
+    assert loading.get("/health").json()["healthy"] is False
+    wait_until(lambda: loading.get("/health/ready").status_code == 200, "all are loaded")
+    assert loading.get("/health").json()["healthy"] is True
+    assert loading.answer("/predict/iris", {"inputs": IRIS[0]})["result"]["label"] == 0
+
+
+@pytest.mark.parametrize("model", ["a_slow_one", "iris"])
+def test_a_model_that_is_yet_to_be_loaded_is_not_ready_rather_than_unknown(loading, model):
+    response = loading.post(f"/predict/{model}", {"inputs": 1})
+    assert_is_error(response, 503, "MODEL_NOT_READY", model)
+
+
+def test_models_that_are_yet_to_be_loaded_are_listed(loading):
+    states = {m["name"]: m["state"] for m in loading.get("/models").json()["models"]}
+    assert states == {"a_slow_one": "LOADING", "iris": "LOADING"}
+
+
+def test_a_server_can_be_stopped_while_it_loads(loading):
+    loading.signal(signal.SIGTERM)
+    assert loading.wait() == 0
+
+
 # Stopping
 
 
@@ -873,10 +942,9 @@ def test_a_stopping_server_answers_every_request_it_has_read(slow, number):
 
     server.signal(number)
     # While the drain delay lasts, a balancer may still send requests but should not.
-    not_ready = wait_until(
-        lambda: (r := server.get("/health/ready")).status_code == 503 and r, "not ready"
-    )
-    assert not_ready.json() == {"status": "draining"}
+    draining = {"status": "draining"}
+    wait_until(lambda: server.get("/health/ready").json() == draining, "it says that it drains")
+    assert server.get("/health/ready").status_code == 503
     assert server.get("/health/live").status_code == 200
 
     for i, connection in enumerate(connections):
@@ -892,6 +960,31 @@ def test_a_stopping_server_answers_every_request_it_has_read(slow, number):
     assert server.wait() == 0
     with pytest.raises(requests.ConnectionError):
         requests.get(server.url + "/health/live", timeout=PATIENCE)
+
+
+def test_at_a_terminal_ctrl_c_ends_a_server_without_delay():
+    terminal, stdin = os.openpty()
+    try:
+        defaults = {"--http-port": "0", "--metrics-port": "-1"}  # and a drain delay of 3 s
+        with Server(EXAMPLES / "iris", defaults=defaults, stdin=stdin) as server:
+            server.signal(signal.SIGINT)
+            assert server.wait() == 0
+            assert time_between(server.errors, "draining", "drained") < 2.9
+    finally:
+        os.close(terminal)
+        os.close(stdin)
+
+
+def time_between(log, first, second):
+    """Seconds between two lines of the log."""
+    times = [
+        datetime.fromisoformat(line.split()[0].replace("Z", "+00:00"))
+        for word in (first, second)
+        for line in log
+        if re.search(rf" {word}\b", line)
+    ]
+    assert len(times) == 2, log
+    return (times[1] - times[0]).total_seconds()
 
 
 def test_a_second_signal_cuts_the_drain_delay_short():

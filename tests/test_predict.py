@@ -339,6 +339,25 @@ def test_instances_may_ask_for_less_parallelism(server, workers):
     assert [p["prediction"] for p in answer["predictions"]] == IRIS_LABELS
 
 
+def test_instances_with_a_parallelism_of_one_are_run_one_after_the_other(tmp_path):
+    config = "instances: 2\nmax_batch_size: 1\nmax_queue_rows: 100\n"
+    copy_model(MODELS / "slow", tmp_path, config=config)
+    body = {"instances": [[float(i)] for i in range(8)], "max_parallelism": 1}
+    with Server(tmp_path, args=["--cores", "2"]) as server, server.connect() as connection:
+        connection.send(wire.post("/predict", body))
+        running = set()
+
+        def all_are_done():
+            shown = server.model("slow")
+            running.add(shown["batching"]["running"])
+            return shown["stats"]["rows_succeeded"] == 8
+
+        wait_until(all_are_done, "eight answers")
+        predictions = connection.response().json()["predictions"]
+        assert flat(p["prediction"] for p in predictions) == [float(i) for i in range(8)]
+        assert max(running) == 1
+
+
 @pytest.mark.parametrize("workers", [0, -1, 1.5, "2"])
 def test_a_parallelism_that_is_none_is_refused(server, workers):
     response = server.post("/predict/iris", {"instances": IRIS, "max_parallelism": workers})
@@ -493,6 +512,12 @@ def test_a_request_whose_time_is_over_is_504_and_never_run(occupied, fields, hea
     stats = occupied.model("slow")["stats"]
     assert stats["expired_in_queue"] == 1
     assert stats["rows_failed"] == 0
+
+
+def test_a_request_that_has_no_time_at_all_is_504(server):
+    headers = {"X-Request-Timeout-Ms": "0"}
+    response = server.post("/predict/iris", {"inputs": IRIS[0]}, headers=headers)
+    assert response.status_code == 504, response.text
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "1.5", "1e3", "99999999999999999999"])

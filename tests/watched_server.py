@@ -1,5 +1,6 @@
 """A server that is thrown things at: what the kernel knows of it, and whether it was harmed."""
 
+import functools
 import mmap
 import os
 import re
@@ -22,6 +23,7 @@ REPORT = re.compile(
 )
 
 
+@functools.cache
 def is_sanitized():
     """True where the program is built with a sanitizer, which keeps freed memory and is slow."""
     with open(support.BINARY, "rb") as file:
@@ -43,8 +45,7 @@ class WatchedServer(support.Server):
     """`muster serve` with health and metrics on a port of their own."""
 
     def __init__(self, *paths, args=()):
-        ports = ["--http-port", "0", "--metrics-port", "0", "--drain-delay-ms", "0"]
-        super().__init__(*paths, args=[*ports, *args], defaults=False)
+        super().__init__(*paths, args=["--metrics-port", "0", *args])
 
     def __enter__(self):
         super().__enter__()
@@ -136,6 +137,11 @@ class WatchedServer(support.Server):
 
     def forget_peak(self):
         Path(f"/proc/{self.pid}/clear_refs").write_text("5", encoding="ascii")
+
+    def assert_grew_less_than(self, limit, before, *, peak=False):
+        """What is resident, or was at its peak, is less than `limit` bytes above `before`."""
+        grown = (self.peak_bytes() if peak else self.resident_bytes()) - before
+        assert is_sanitized() or grown < limit, f"{grown} bytes more, {limit} are allowed"
 
     def threads(self):
         return self._status("Threads")

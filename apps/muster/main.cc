@@ -65,7 +65,7 @@ telemetry::LogLevel LevelOf(const std::string& name) {
 int Run(int argc, char** argv) {
   CommandLine line;
   CLI::App app{"muster serves one model in every way a prediction can be asked for.", "muster"};
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);  // none is our own error below, which a wrong one must not become
   app.failure_message(CLI::FailureMessage::simple);
   CLI::App* serve = app.add_subcommand("serve", "serve models over HTTP");
   serve->add_option("PATH", line.paths,
@@ -91,6 +91,10 @@ int Run(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     return app.exit(e) == 0 ? 0 : kUsage;
+  }
+  if (app.get_subcommands().empty()) {
+    std::fprintf(stderr, "muster: expected a command; muster --help lists them\n");
+    return kUsage;
   }
   auto options = Read(line);
   if (!options) return Fail(options.error());

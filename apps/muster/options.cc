@@ -218,10 +218,14 @@ Status UnknownKey(const std::string& key, const std::string& where) {
                          (nearest.empty() ? "" : "; did you mean `" + std::string(nearest) + "`?"));
 }
 
-std::string Joined(const YAML::Node& node) {
+/// A scalar's text, or that of a list's items with commas between.
+base::Result<std::string> TextOf(const YAML::Node& node) {
   if (node.IsScalar()) return node.Scalar();
   std::string text;
   for (const YAML::Node& item : node) {
+    if (node.IsMap() || !item.IsScalar()) {
+      return InvalidArgument("expected a value or a list of values");
+    }
     if (!text.empty()) text += ',';
     text += item.Scalar();
   }
@@ -230,11 +234,11 @@ std::string Joined(const YAML::Node& node) {
 
 Status ApplyFile(Options& options, const std::string& file) {
   std::ifstream in(file, std::ios::binary);
-  std::stringstream text;
-  text << in.rdbuf();
+  std::stringstream content;
+  content << in.rdbuf();
   if (!in) return base::NotFound("config file " + file + " cannot be read");
   try {
-    const YAML::Node root = YAML::Load(text.str());
+    const YAML::Node root = YAML::Load(content.str());
     if (root.IsNull()) return {};
     if (!root.IsMap()) return InvalidArgument(file + ": expected a mapping of keys to values");
     std::set<std::string> seen;
@@ -245,12 +249,20 @@ Status ApplyFile(Options& options, const std::string& file) {
         return InvalidArgument(where + ": `" + key + "` is given twice");
       const Setting* setting = FindSetting(key);
       if (setting == nullptr) return UnknownKey(key, where);
-      MUSTER_RETURN_IF_ERROR(Apply(options, *setting, Joined(entry.second), where + ": " + key));
+      const std::string what = where + ": " + key;
+      MUSTER_ASSIGN_OR_RETURN(const std::string text, TextOf(entry.second).WithContext(what));
+      MUSTER_RETURN_IF_ERROR(Apply(options, *setting, text, what));
     }
   } catch (const YAML::Exception& e) {
     return InvalidArgument(file + " line " + std::to_string(e.mark.line + 1) + ": " + e.msg);
   }
   return {};
+}
+
+/// What Kubernetes sets in every container beside a service that is called muster:
+/// MUSTER_SERVICE_HOST, MUSTER_PORT_8000_TCP and the like.
+bool IsServiceLink(std::string_view key) {
+  return key.starts_with("service_") || key == "port" || key.starts_with("port_");
 }
 
 Status ApplyEnvironment(Options& options) {
@@ -267,7 +279,7 @@ Status ApplyEnvironment(Options& options) {
     std::string key(pair.substr(kPrefix.size(), pair.find('=') - kPrefix.size()));
     std::transform(key.begin(), key.end(), key.begin(),
                    [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    if (key != "config" && FindSetting(key) == nullptr) {
+    if (key != "config" && FindSetting(key) == nullptr && !IsServiceLink(key)) {
       return UnknownKey(key, "environment variable " + std::string(pair.substr(0, pair.find('='))));
     }
   }

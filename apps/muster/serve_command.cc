@@ -91,7 +91,6 @@ void PrintCurlLines(const engine::Engine& engine, const std::string& url) {
     std::printf("  curl -s %s/models/%s\n", url.c_str(), single.first.c_str());
   }
   std::printf("\n");
-  std::fflush(stdout);
 }
 
 HttpStats Sum(const HttpServer* a, const HttpServer* b) {
@@ -149,6 +148,7 @@ class Serving {
     auto engine = engine::LocalEngine::Create(options_.engine, *loader_, base::RealClock());
     if (!engine) return Fail(engine.error());
     engine_ = *std::move(engine);
+    for (const registry::ModelFolder& folder : *folders) engine_->Announce(folder);
     if (const base::Status listening = Listen(); !listening) return Fail(listening.error());
     loading_ = std::jthread(
         [this, found = *std::move(folders)](const std::stop_token& stop) { Load(found, stop); });
@@ -198,6 +198,7 @@ class Serving {
                   Url(options_.http.host, metrics_->port()).c_str());
     }
     PrintCurlLines(*engine_, url);
+    std::fflush(stdout);  // who waits for these lines may read a pipe
   }
 
   void AwaitSignal() {

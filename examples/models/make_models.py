@@ -9,11 +9,16 @@ with ONNX Runtime on the file as written, on a held-out part of the data.
 """
 
 import argparse
+import os
 import warnings
 from pathlib import Path
 
 import numpy as np
 import onnx
+
+# The runtime reports to its makers unless told not to before it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 from skl2onnx import convert_sklearn

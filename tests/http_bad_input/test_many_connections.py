@@ -1,5 +1,6 @@
 """P10: more connections than there is room for."""
 
+import contextlib
 import resource
 import time
 
@@ -7,7 +8,7 @@ import pytest
 
 import support
 import wire
-from watched_server import GOOD_REQUEST, WatchedServer
+from watched_server import GOOD_REQUEST
 
 MODELS = [support.MODELS / "two_inputs"]
 
@@ -39,6 +40,14 @@ def is_refused(connection):
         wire.assert_error(connection.response(), 503, "TOO_MANY_CONNECTIONS")
     connection.assert_ends()
     return True
+
+
+def is_served(server):
+    """Clients that left before they were accepted still have to be accepted, which may take the
+    last descriptors for a moment: a newcomer may be refused once more."""
+    with server.connect() as connection:
+        connection.send(GOOD_REQUEST)
+        return not connection.ended and connection._receive()
 
 
 def close_all(connections):
@@ -91,7 +100,7 @@ def test_P10_10000_idle_connections(start_checked):
         support.wait_until(
             lambda: server.metric("muster_http_connections") >= count, "all are open"
         )
-        assert (server.resident_bytes() - before) / count < 16_384
+        server.assert_grew_less_than(16_384 * count, before)
         cpu = server.cpu_seconds()
         with server.connect() as connection:
             for _ in range(20):
@@ -108,23 +117,35 @@ def test_P10_10000_idle_connections(start_checked):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def limit_descriptors(server, count):
-    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (count, count))
+@contextlib.contextmanager
+def few_descriptors(count):
+    """Whatever is started herein may have so many, from its first moment on."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 @pytest.fixture
 def starved(start_checked):
-    """A server whose clients have taken every descriptor there is."""
-    server = start_checked("--max-connections", 1000)
+    """A server whose clients have taken every descriptor that they can get, with a limit of
+    connections that promises more."""
+    with few_descriptors(128):
+        server = start_checked("--max-connections", 1000)
+    # Also against a program that raises its own soft limit.
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (128, 128))
     probe = wire.Wire(server.metrics_address)
     assert probe.send(wire.request("GET", "/health/live")).response().status == 200
-    limit_descriptors(server, server.base_descriptors + 20)
-    clients = [server.connect() for _ in range(100)]
+    clients = [server.connect() for _ in range(300)]
     support.wait_until(
-        lambda: server.metric("muster_http_connections", via=probe) >= 15, "descriptors are used up"
+        lambda: server.metric("muster_http_connections_refused_total", via=probe) > 0,
+        "some are refused",
     )
     yield server, probe, clients
     close_all([*clients, probe])
+    support.wait_until(lambda: is_served(server), "newcomers are served again", 2)
     server.assert_at_base(within=5)
 
 
@@ -146,21 +167,17 @@ def test_P10_without_descriptors_accepting_does_not_spin(starved):
 
 
 def test_P10_without_descriptors_those_who_are_in_are_served(starved):
-    server, _, clients = starved
+    server, probe, clients = starved
     assert clients[0].send(GOOD_REQUEST).response().status == 200
-    close_all(clients)
-    assert server.send_good().status == 200
+    close_all([*clients, probe])
+    support.wait_until(lambda: is_served(server), "newcomers are served again", 2)
 
 
-def test_P10_small_descriptor_limit_from_the_start(start_server):
+def test_P10_small_descriptor_limit(start_checked):
     """With no limit of connections given, half of the descriptors are kept back."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
-    try:
-        server = start_server(*MODELS)
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    limit_descriptors(server, 128)
+    with few_descriptors(128):
+        server = start_checked()
+    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (128, 128))
     clients = [server.connect() for _ in range(300)]
     support.wait_until(
         lambda: server.metric("muster_http_connections_refused_total") > 0, "some are refused"
@@ -169,7 +186,6 @@ def test_P10_small_descriptor_limit_from_the_start(start_server):
         assert health_on_its_own_port(server)
     close_all(clients)
     server.assert_at_base(within=5)
-    server.assert_unharmed()
 
 
 def test_P10_5000_connections_that_come_and_go(server):
@@ -178,4 +194,3 @@ def test_P10_5000_connections_that_come_and_go(server):
         with server.connect() as connection:
             if i % 10 == 0:
                 assert connection.send(GOOD_REQUEST).response().status == 200
-    assert isinstance(server, WatchedServer)

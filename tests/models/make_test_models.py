@@ -11,10 +11,15 @@ for these models and for the example models; README.md says how to read it.
 import argparse
 import json
 import math
+import os
 from pathlib import Path
 
 import numpy as np
 import onnx
+
+# The runtime reports to its makers unless told not to before it is loaded.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
 from skl2onnx import convert_sklearn

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -49,12 +50,19 @@ class ThreadedBatcher final : public Batcher {
       executors_.push_back(
           std::make_unique<Executor>(spec_, std::move(instance), probe_, dispatch_, clock));
     }
+  }
+  ~ThreadedBatcher() override { ThreadedBatcher::Drain(); }
+
+  /// Errors: RESOURCE_EXHAUSTED where the system has no more threads.
+  base::Status Start() try {
+    timekeeper_ = std::jthread([this] { dispatch_.KeepTime(); });
     for (const auto& executor : executors_) {
       threads_.emplace_back([&work = *executor] { work.Work(); });
     }
-    timekeeper_ = std::jthread([this] { dispatch_.KeepTime(); });
+    return {};
+  } catch (const std::system_error&) {
+    return base::ResourceExhausted("the system gives no thread for an executor");
   }
-  ~ThreadedBatcher() override { ThreadedBatcher::Drain(); }
 
   void Submit(WorkItem item) override {
     MUSTER_CHECK(item.rows >= 1 && item.home != nullptr && item.done, "an incomplete WorkItem");
@@ -83,7 +91,7 @@ class ThreadedBatcher final : public Batcher {
       dispatch_.StartDrain();
       threads_.clear();
       dispatch_.StopTimekeeper();
-      timekeeper_.join();
+      if (timekeeper_.joinable()) timekeeper_.join();
     });
   }
 
@@ -128,9 +136,11 @@ base::Result<std::unique_ptr<Batcher>> Batcher::Create(model::Model& model,
                             model.NewInstance({.threads = options.threads_per_instance}));
     instances.push_back(std::move(instance));
   }
-  return std::unique_ptr<Batcher>(
+  auto batcher =
       std::make_unique<ThreadedBatcher>(model.spec(), std::move(instances), std::move(probe),
-                                        Complete(options, model.spec()), device, clock));
+                                        Complete(options, model.spec()), device, clock);
+  MUSTER_RETURN_IF_ERROR(batcher->Start());
+  return std::unique_ptr<Batcher>(std::move(batcher));
 }
 
 }  // namespace muster::batching

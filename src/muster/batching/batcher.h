@@ -76,7 +76,7 @@ class Batcher {
   /// `model`, `device` and `clock` outlive the batcher. `probe` is one row ([1, …] per input; the
   /// fixed number of rows for a fixed-batch model) that the model is known to accept; empty where
   /// there is none: then a row that fails alone is taken to be at fault if any run has succeeded.
-  /// Errors: those of Model::NewInstance and of the options.
+  /// Errors: those of Model::NewInstance and of the options; RESOURCE_EXHAUSTED without threads.
   static base::Result<std::unique_ptr<Batcher>> Create(model::Model& model,
                                                        std::vector<tensor::Tensor> probe,
                                                        const BatcherOptions& options,

@@ -169,6 +169,45 @@ TEST(Batcher, GathersStringsAsStrings) {
   EXPECT_EQ((*b->result)->parts[0].outputs[0].strings()[1], "c!");
 }
 
+TEST(Batcher, AnswersEveryShapeOfAMixture) {
+  model::ModelSpec spec;
+  spec.inputs = spec.outputs = {{"x", DType::kFp32, {{}, {}}}};
+  Bench bench(AdaptiveOptions(8), [&] {
+    return std::make_unique<FunctionModel>(spec, [](std::span<const Tensor> inputs) {
+      return base::Result<std::vector<Tensor>>(std::vector<Tensor>{inputs[0]});
+    });
+  });
+  bench.device.Close();  // so that all wait together
+  std::vector<AnswerPtr> answers;
+  for (std::int64_t i = 0; i < 30; ++i) {
+    const std::int64_t width = 1 + i % 5;
+    WorkItem item;
+    item.inputs = {Tensor::Of<float>(
+        {1, width}, std::vector<float>(static_cast<std::size_t>(width), static_cast<float>(i)))};
+    item.rows = 1;
+    answers.push_back(bench.Submit(std::move(item)));
+  }
+  bench.device.Open();
+  bench.Await(answers);
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    EXPECT_THAT(answers[i]->values(), AllOf(SizeIs(1 + i % 5), Each(i)));
+  }
+  EXPECT_EQ(bench.batcher->Snapshot().runs, 5u);
+}
+
+TEST(Batcher, CarriesEveryBitPatternUnchangedBesideItsNeighbours) {
+  const std::vector<std::uint32_t> bits = {0x7fc00001, 0xffc12345, 0x7f800000, 0xff800000,
+                                           0x00000001, 0x807fffff, 0x80000000, 0x3f800000};
+  Bench bench(WindowOptions(8, 1h), {.function = [](float v) { return v; }});
+  std::vector<AnswerPtr> answers;
+  for (const std::uint32_t b : bits) answers.push_back(bench.Submit({std::bit_cast<float>(b)}));
+  bench.Await(answers);
+  for (std::size_t i = 0; i < bits.size(); ++i) {
+    EXPECT_EQ(std::bit_cast<std::uint32_t>(answers[i]->values()[0]), bits[i]);
+  }
+  EXPECT_THAT(bench.RunSizes(), ElementsAre(8));
+}
+
 TEST(Batcher, WaitsForAModelThatAnswersFromAnotherThread) {
   model::ModelSpec spec;
   spec.inputs = spec.outputs = {{"x", DType::kFp32, {{}, {1, ""}}}};

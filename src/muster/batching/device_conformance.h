@@ -60,6 +60,31 @@ TEST_P(DeviceConformance, AWaiterGetsTheSlotThatIsReleased) {
   device->Release(holder, {});
 }
 
+TEST_P(DeviceConformance, NobodyJumpsTheQueue) {
+  const auto device = GetParam()(1);
+  const Device::FlowId first = device->AddFlow("first"), second = device->AddFlow("second");
+  std::atomic<bool> second_had_it{false}, tried{false};
+  bool jumped = false;
+  device->Acquire(first);
+  std::jthread thread([&] {
+    device->Acquire(second);
+    second_had_it = true;
+    device->Release(second, std::chrono::milliseconds(1));
+    jumped = device->TryAcquire(second);
+    if (jumped) device->Release(second, {});
+    tried = true;
+    tried.notify_one();
+  });
+  // On a device with one slot, `second` gets it in one of these calls, which at the same moment
+  // makes `first` wait for it: it is next.
+  while (!second_had_it) device->Renew(first, std::chrono::seconds(1));
+  tried.wait(false);
+  device->Release(first, {});
+  if (device->slots() == 1) {
+    EXPECT_FALSE(jumped);
+  }
+}
+
 TEST_P(DeviceConformance, FlowsComeAndGo) {
   const auto device = GetParam()(1);
   for (int i = 0; i < 100; ++i) {

@@ -1,6 +1,7 @@
 #include "muster/batching/proof.h"
 
 #include <algorithm>
+#include <new>
 #include <random>
 #include <set>
 #include <utility>
@@ -26,7 +27,7 @@ class Prover {
       : spec_(spec), instance_(instance), random_(seed) {}
 
   BatchingProof Prove() {
-    base::Status status = Try();
+    base::Status status = TryWithMemory();
     proof_.batchable = status.has_value();
     if (!status) {
       proof_.reason = status.error().message;
@@ -36,6 +37,10 @@ class Prover {
   }
 
  private:
+  base::Status TryWithMemory() try { return Try(); } catch (const std::bad_alloc&) {
+    return base::ResourceExhausted("there is no memory for its rows");
+  }
+
   base::Status Try() {
     MUSTER_RETURN_IF_ERROR(FindProbe());
     if (spec_.batch_axis == BatchAxis::kNone) {
@@ -61,7 +66,7 @@ class Prover {
     for (const RowStyle style : {RowStyle::kVaried, RowStyle::kBinary}) {
       for (extent_ = 1; extent_ <= extents; ++extent_) {
         style_ = style;
-        Tensors row = MakeRow(spec_, style_, extent_, random_);
+        MUSTER_ASSIGN_OR_RETURN(Tensors row, MakeRow(spec_, style_, extent_, random_));
         base::Result<Tensors> outputs = RunAlone(row);
         if (outputs) {
           proof_.probe = Alone(row);
@@ -76,7 +81,7 @@ class Prover {
   base::Status RunEachAlone() {
     base::Error refusal;
     for (std::size_t i = 0; i < 2 * kRows && rows_.size() < kRows; ++i) {
-      Tensors row = MakeRow(spec_, style_, extent_, random_);
+      MUSTER_ASSIGN_OR_RETURN(Tensors row, MakeRow(spec_, style_, extent_, random_));
       base::Result<Tensors> outputs = RunAlone(row);
       if (!outputs) {
         refusal = outputs.error();

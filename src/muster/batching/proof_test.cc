@@ -204,7 +204,8 @@ TEST(SeededRows, DifferFromOneAnother) {
   for (const DType dtype : kAllDTypes) {
     const model::ModelSpec spec = SpecOf({{}, {16, ""}}, dtype);
     for (const RowStyle style : {RowStyle::kVaried, RowStyle::kBinary}) {
-      const Tensor a = MakeRow(spec, style, 1, random)[0], b = MakeRow(spec, style, 1, random)[0];
+      const Tensor a = MakeRow(spec, style, 1, random).value()[0];
+      const Tensor b = MakeRow(spec, style, 1, random).value()[0];
       EXPECT_FALSE(Compare(a, b).agree) << tensor::DTypeName(dtype);
     }
   }
@@ -212,16 +213,23 @@ TEST(SeededRows, DifferFromOneAnother) {
 
 TEST(SeededRows, HalvesAreModest) {
   std::mt19937_64 random(1);
-  for (const Tensor& row :
-       {MakeRow(SpecOf({{}, {64, ""}}, DType::kFp16), RowStyle::kVaried, 1, random)[0],
-        MakeRow(SpecOf({{}, {64, ""}}, DType::kBf16), RowStyle::kVaried, 1, random)[0]}) {
+  for (const DType dtype : {DType::kFp16, DType::kBf16}) {
+    const Tensor row =
+        MakeRow(SpecOf({{}, {64, ""}}, dtype), RowStyle::kVaried, 1, random).value()[0];
     for (const std::uint16_t bits : row.data<std::uint16_t>()) {
       const float value =
-          row.dtype() == DType::kFp16 ? tensor::HalfToFloat(bits) : tensor::BFloat16ToFloat(bits);
+          dtype == DType::kFp16 ? tensor::HalfToFloat(bits) : tensor::BFloat16ToFloat(bits);
       EXPECT_GE(std::abs(value), 0.5f);
       EXPECT_LT(std::abs(value), 2.0f);
     }
   }
+}
+
+TEST(ProveBatching, ExtentsThatMakeNoShapeAreNoRow) {
+  const std::int64_t huge = std::int64_t{1} << 40;
+  const BatchingProof proof = Prove(SpecOf({{}, {huge, ""}, {huge, ""}}), Identity);
+  EXPECT_FALSE(proof.batchable);
+  EXPECT_THAT(proof.probe, IsEmpty());
 }
 
 TEST(Agreement, HoldsFloatsToTheStatedTolerance) {

@@ -20,6 +20,10 @@ batching::BatcherOptions OptionsFor(const LiveVersion& live, int cores) {
   options.instances = config.instances > 0 ? config.instances : cores;
   options.threads_per_instance = config.threads;
   options.max_queue_rows = config.max_queue_rows;
+  if (options.max_queue_rows == 0) {
+    // A model that may not be batched is slow to empty its queue, not slow to fill it.
+    options.max_queue_rows = 2 * config.max_batch_size * options.instances;
+  }
   return options;
 }
 

@@ -52,6 +52,12 @@ class LocalEngineImpl final : public LocalEngine {
   }
   ~LocalEngineImpl() override { Drain(); }
 
+  void Announce(const registry::ModelFolder& folder) override {
+    for (const registry::VersionFile& file : folder.versions) {
+      registry_.SetLoading(folder.name, file.version);
+    }
+  }
+
   Status Load(const registry::ModelFolder& folder) override {
     Status first;
     if (!folder.status) {
@@ -145,11 +151,14 @@ class LocalEngineImpl final : public LocalEngine {
       telemetry::Log(telemetry::LogLevel::kWarning, "model is not batched",
                      {{"model", folder.name}, {"reason", version.proof.reason}});
     }
-    telemetry::Log(telemetry::LogLevel::kInfo, "model ready",
-                   {{"model", folder.name},
-                    {"version", file.version},
-                    {"load_ms", std::to_string(base::ToMillis(clock_.Now() - start))},
-                    {"instances", std::to_string(version.batcher->Snapshot().instances)}});
+    telemetry::Log(
+        telemetry::LogLevel::kInfo, "model ready",
+        {{"model", folder.name},
+         {"version", file.version},
+         {"load_ms",
+          std::to_string(
+              std::chrono::round<std::chrono::milliseconds>(clock_.Now() - start).count())},
+         {"instances", std::to_string(version.batcher->Snapshot().instances)}});
     registry_.SetReady(reaper_.Lease(*std::move(live)));
     return {};
   }

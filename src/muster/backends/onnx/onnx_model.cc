@@ -14,7 +14,9 @@ using tensor::Tensor;
 class OnnxInstance final : public model::Instance {
  public:
   OnnxInstance(SessionPtr session, SessionRun run)
-      : session_(std::move(session)), run_(std::move(run)) {}
+      : session_(std::move(session)),
+        run_(std::move(run)),
+        shapes_(session_->output_names.size()) {}
 
   void Start(RunId run, std::span<const Tensor> inputs, model::RunSink& sink) noexcept override {
     Begin(run);
@@ -66,7 +68,7 @@ class OnnxInstance final : public model::Instance {
   base::Result<Tensor> Output(std::size_t i, ValueHandle value, std::span<const Tensor> inputs) {
     const OutputKind kind = session_->face.kinds[i];
     if (kind == OutputKind::kTensor) {
-      return FromOrtValue(session_->runtime, std::move(value), inputs);
+      return FromOrtValue(session_->runtime, std::move(value), inputs, shapes_[i]);
     }
     MUSTER_ASSIGN_OR_RETURN(MapRows rows, FromMaps(runtime(), value.get(), kind));
     const auto& expected = session_->keys[i];
@@ -80,6 +82,7 @@ class OnnxInstance final : public model::Instance {
 
   const SessionPtr session_;
   SessionRun run_;
+  std::vector<tensor::Shape> shapes_;  // of the outputs of the run before
   base::Mutex mutex_;
   RunId current_ MUSTER_GUARDED_BY(mutex_) = 0;
   bool running_ MUSTER_GUARDED_BY(mutex_) = false;

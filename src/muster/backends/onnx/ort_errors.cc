@@ -31,8 +31,8 @@ std::size_t EndOfSignature(std::string_view text, std::size_t at) {
     const std::size_t open = text.find('(', at);
     if (open == std::string_view::npos) return at;
     at = EndOfBracket(text, open);
-    if (text.substr(at).starts_with(" const")) at += 6;
     if (text.substr(at).starts_with(">")) ++at;
+    if (text.substr(at).starts_with(" const")) at += 6;
     if (text.substr(at).starts_with(" [with ")) return EndOfBracket(text, at + 1);
     if (!text.substr(at).starts_with("::") && !text.substr(at).starts_with("(")) return at;
   }

@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <string_view>
 
 #include "muster/backends/onnx/internal/ort_runtime.h"
@@ -17,6 +16,9 @@ struct TypePair {
   DType ours;
 };
 constexpr TypePair kTypes[] = {
+    // those of most models first, as every run looks here
+    {ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, DType::kFp32},
+    {ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64, DType::kInt64},
     {ONNX_TENSOR_ELEMENT_DATA_TYPE_BOOL, DType::kBool},
     {ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT8, DType::kUint8},
     {ONNX_TENSOR_ELEMENT_DATA_TYPE_UINT16, DType::kUint16},
@@ -25,10 +27,8 @@ constexpr TypePair kTypes[] = {
     {ONNX_TENSOR_ELEMENT_DATA_TYPE_INT8, DType::kInt8},
     {ONNX_TENSOR_ELEMENT_DATA_TYPE_INT16, DType::kInt16},
     {ONNX_TENSOR_ELEMENT_DATA_TYPE_INT32, DType::kInt32},
-    {ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64, DType::kInt64},
     {ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT16, DType::kFp16},
     {ONNX_TENSOR_ELEMENT_DATA_TYPE_BFLOAT16, DType::kBf16},
-    {ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, DType::kFp32},
     {ONNX_TENSOR_ELEMENT_DATA_TYPE_DOUBLE, DType::kFp64},
     {ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING, DType::kBytes},
 };
@@ -222,9 +222,9 @@ class Reader {
 }  // namespace
 
 base::Result<DType> ToDType(ONNXTensorElementDataType type) {
-  const auto* found = std::find_if(std::begin(kTypes), std::end(kTypes),
-                                   [&](const TypePair& pair) { return pair.onnx == type; });
-  if (found != std::end(kTypes)) return found->ours;
+  for (const TypePair& pair : kTypes) {
+    if (pair.onnx == type) return pair.ours;
+  }
   return InvalidArgument("element type " + ElementName(type) + " is not supported");
 }
 

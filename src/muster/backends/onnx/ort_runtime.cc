@@ -54,8 +54,7 @@ OrtRuntime::~OrtRuntime() {
   if (env != nullptr) api->ReleaseEnv(env);
 }
 
-base::Status OrtRuntime::Check(OrtStatus* status) const {
-  if (status == nullptr) return {};
+base::Error OrtRuntime::TakeError(OrtStatus* status) const {
   base::Error error = ErrorOf(api->GetErrorCode(status), api->GetErrorMessage(status));
   api->ReleaseStatus(status);
   return error;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <functional>
@@ -31,28 +32,26 @@ base::Result<ValueHandle> StringsToOrtValue(const OrtRuntime& runtime, const Ten
   return value;
 }
 
-struct ValueType {
-  DType dtype = DType::kFp32;
-  Shape shape;
-};
-
-base::Result<ValueType> TypeOf(const OrtRuntime& runtime, const OrtValue* value) {
+/// The type of a tensor, and its shape in `shape`, which is left alone where it is right already.
+base::Result<DType> TypeOf(const OrtRuntime& runtime, const OrtValue* value, Shape& shape) {
   const OrtApi& api = *runtime.api;
   OrtTensorTypeAndShapeInfo* raw = nullptr;
   MUSTER_RETURN_IF_ERROR(runtime.Check(api.GetTensorTypeAndShape(value, &raw)));
   const ShapeHandle info(raw, {&api});
   ONNXTensorElementDataType element = ONNX_TENSOR_ELEMENT_DATA_TYPE_UNDEFINED;
   std::size_t rank = 0;
-  MUSTER_RETURN_IF_ERROR(runtime.Check(api.GetTensorElementType(info.get(), &element)));
-  MUSTER_RETURN_IF_ERROR(runtime.Check(api.GetDimensionsCount(info.get(), &rank)));
-  if (rank > Shape::kMaxRank)
+  MUSTER_RETURN_IF_ERROR(runtime.Check(api.GetTensorElementType(raw, &element)));
+  MUSTER_RETURN_IF_ERROR(runtime.Check(api.GetDimensionsCount(raw, &rank)));
+  if (rank > Shape::kMaxRank) {
     return base::Internal("an output of too high a rank", "BACKEND_INVALID");
-  std::array<std::int64_t, Shape::kMaxRank> dims{};
-  MUSTER_RETURN_IF_ERROR(runtime.Check(api.GetDimensions(info.get(), dims.data(), rank)));
-  ValueType type;
-  MUSTER_ASSIGN_OR_RETURN(type.dtype, ToDType(element));
-  MUSTER_ASSIGN_OR_RETURN(type.shape, Shape::Make(std::span(dims.data(), rank)));
-  return type;
+  }
+  std::array<std::int64_t, Shape::kMaxRank> memory;
+  const std::span dims(memory.data(), rank);
+  MUSTER_RETURN_IF_ERROR(runtime.Check(api.GetDimensions(raw, dims.data(), rank)));
+  if (!std::ranges::equal(dims, shape.dims())) {
+    MUSTER_ASSIGN_OR_RETURN(shape, Shape::Make(dims));
+  }
+  return ToDType(element);
 }
 
 base::Result<std::vector<std::string>> Strings(const OrtRuntime& runtime, const OrtValue* value,
@@ -94,11 +93,12 @@ base::Result<MapRow> ReadMap(const OrtRuntime& runtime, const OrtValue* map) {
   const ValueHandle keys(raw_keys, {&api});
   MUSTER_RETURN_IF_ERROR(runtime.Check(api.GetValue(map, 1, runtime.allocator, &raw_values)));
   const ValueHandle values(raw_values, {&api});
-  MUSTER_ASSIGN_OR_RETURN(const ValueType type, TypeOf(runtime, keys.get()));
-  const auto k = static_cast<std::size_t>(type.shape.elements());
+  Shape shape;
+  MUSTER_ASSIGN_OR_RETURN(const DType type, TypeOf(runtime, keys.get(), shape));
+  const auto k = static_cast<std::size_t>(shape.elements());
   MapRow row;
   void* data = nullptr;
-  if (type.dtype == DType::kBytes) {
+  if (type == DType::kBytes) {
     MUSTER_ASSIGN_OR_RETURN(row.keys, Strings(runtime, keys.get(), k));
   } else {
     MUSTER_RETURN_IF_ERROR(runtime.Check(api.GetTensorMutableData(raw_keys, &data)));
@@ -125,26 +125,24 @@ base::Result<ValueHandle> ToOrtValue(const OrtRuntime& runtime, const Tensor& te
 }
 
 base::Result<Tensor> FromOrtValue(const RuntimePtr& runtime, ValueHandle value,
-                                  std::span<const Tensor> inputs) {
-  MUSTER_ASSIGN_OR_RETURN(const ValueType type, TypeOf(*runtime, value.get()));
-  if (type.dtype == DType::kBytes) {
-    const auto count = static_cast<std::size_t>(type.shape.elements());
+                                  std::span<const Tensor> inputs, Shape& shape) {
+  MUSTER_ASSIGN_OR_RETURN(const DType type, TypeOf(*runtime, value.get(), shape));
+  if (type == DType::kBytes) {
+    const auto count = static_cast<std::size_t>(shape.elements());
     MUSTER_ASSIGN_OR_RETURN(auto strings, Strings(*runtime, value.get(), count));
-    return Tensor::View(type.dtype, type.shape, BufferRef::Strings(std::move(strings)));
+    return Tensor::View(type, shape, BufferRef::Strings(std::move(strings)));
   }
-  const std::size_t bytes =
-      static_cast<std::size_t>(type.shape.elements()) * tensor::DTypeSize(type.dtype);
-  if (bytes == 0) return Tensor::Allocate(type.dtype, type.shape);
+  const std::size_t bytes = static_cast<std::size_t>(shape.elements()) * tensor::DTypeSize(type);
+  if (bytes == 0) return Tensor::Allocate(type, shape);
   void* data = nullptr;
   MUSTER_RETURN_IF_ERROR(runtime->Check(runtime->api->GetTensorMutableData(value.get(), &data)));
   for (const Tensor& input : inputs) {
     if (!Holds(input, data)) continue;
     const auto offset = static_cast<std::byte*>(data) - input.buffer().data();
-    return Tensor::View(type.dtype, type.shape, input.buffer(), static_cast<std::size_t>(offset));
+    return Tensor::View(type, shape, input.buffer(), static_cast<std::size_t>(offset));
   }
   // The runtime must outlive its values.
-  return Tensor::View(type.dtype, type.shape,
-                      BufferRef::Wrap(data, bytes, [runtime, raw = value.release()] {
+  return Tensor::View(type, shape, BufferRef::Wrap(data, bytes, [runtime, raw = value.release()] {
                         runtime->api->ReleaseValue(raw);
                       }));
 }

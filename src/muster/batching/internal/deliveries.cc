@@ -5,17 +5,35 @@
 namespace muster::batching {
 namespace {
 
-// The chain is the task's only state and fits into it: nothing is allocated.
-void PostChain(base::Loop& home, PendingPtr first) {
-  home.Post([next = std::move(first)]() mutable {
-    while (next != nullptr) {
-      const PendingPtr pending = std::exchange(next, std::move(next->next_delivery));
+/// Requests for one loop, linked. It is all that a task holds and fits into it: posting allocates
+/// nothing.
+class Chain {
+ public:
+  explicit Chain(PendingPtr first) : first_(std::move(first)) {}
+  Chain(Chain&&) noexcept = default;
+  // One after another, so that a long chain nobody ran does not end in a deep recursion.
+  ~Chain() {
+    while (first_ != nullptr) Next();
+  }
+
+  void operator()() {
+    while (first_ != nullptr) {
+      const PendingPtr pending = Next();
       // `done` goes with this iteration, on the loop it belongs to.
       auto done = std::move(pending->item.done);
       done(*std::move(pending->outcome));
     }
-  });
-}
+  }
+
+ private:
+  PendingPtr Next() {
+    PendingPtr next = std::move(first_->next_delivery);
+    return std::exchange(first_, std::move(next));
+  }
+  PendingPtr first_;
+};
+
+void PostChain(base::Loop& home, PendingPtr first) { home.Post(Chain(std::move(first))); }
 
 }  // namespace
 

@@ -136,10 +136,11 @@ void Dispatch::Sleep(Seat& seat) {
   while (!seat.woken) clock_.WaitUntil(mutex_, seat.wake, base::kNever);
 }
 
-void Dispatch::TakeSlot(Seat& seat) {
+// True if the lock was let go meanwhile.
+bool Dispatch::TakeSlot(Seat& seat) {
   if (!seat.holds_slot && device_.TryAcquire(flow_)) {
     seat.holds_slot = true;
-    return;
+    return false;
   }
   mutex_.unlock();
   if (seat.holds_slot) {
@@ -149,6 +150,7 @@ void Dispatch::TakeSlot(Seat& seat) {
   }
   seat.holds_slot = true;
   mutex_.lock();
+  return true;
 }
 
 void Dispatch::GiveSlotBack(Seat& seat) {
@@ -162,8 +164,9 @@ FormedBatch Dispatch::Next(Seat& seat) {
   base::MutexLock lock(mutex_);
   ++searching_;
   for (;;) {
-    if (PostDead(clock_.Now())) continue;
-    if (!Ready(clock_.Now())) {
+    base::TimePoint now = clock_.Now();
+    if (PostDead(now)) continue;
+    if (!Ready(now)) {
       if (seat.holds_slot) {
         GiveSlotBack(seat);
       } else if (draining_) {
@@ -174,8 +177,7 @@ FormedBatch Dispatch::Next(Seat& seat) {
       }
       continue;
     }
-    TakeSlot(seat);  // others may take the work meanwhile
-    const base::TimePoint now = clock_.Now();
+    if (TakeSlot(seat)) now = clock_.Now();  // and others may have taken the work
     FormedBatch batch = queue_.PopReady(now, nullptr);
     if (!batch) continue;
     --searching_;
@@ -233,150 +235,6 @@ void Dispatch::StartDrain() {
     seat->wake.notify_one();
   }
   sleeping_.clear();
-}
-
-// --- Runs
-
-RunInfo Dispatch::BeginExtraRun(std::int64_t rows) {
-  base::MutexLock lock(mutex_);
-  ++figures_.running;
-  figures_.running_rows += rows;
-  RunInfo run;
-  run.id = NewRunId();
-  run.rows = rows;
-  run.reason = LaunchReason::kIsolate;
-  run.formed = clock_.Now();
-  return run;
-}
-
-void Dispatch::CountRun(const RunInfo& run, bool succeeded) {
-  --figures_.running;
-  figures_.running_rows -= run.rows;
-  ++figures_.runs;
-  ++figures_.launches[static_cast<std::size_t>(run.reason)];
-  const base::Duration time = run.finished - run.started;
-  batch_rows_.Record(static_cast<std::uint64_t>(run.rows));
-  run_time_.Record(time);
-  if (succeeded) {
-    queue_.OnRun(run.rows, time);
-  } else {
-    ++figures_.failed_runs;
-  }
-}
-
-void Dispatch::Succeed(const RunInfo& run, std::span<const Slice> slices,
-                       std::span<WorkPart> parts) {
-  Deliveries done;
-  {
-    base::MutexLock lock(mutex_);
-    CountRun(run, true);
-    for (std::size_t i = 0; i < slices.size(); ++i) {
-      Pending& pending = *slices[i].pending;
-      if (pending.state == Pending::State::kAnswered) continue;
-      pending.progress.AddRun(run, slices[i].first_row, slices[i].rows);
-      pending.progress.AddPart(std::move(parts[i]));
-      AnswerIfComplete(slices[i].pending, done);
-    }
-  }
-  Finish(done);
-}
-
-void Dispatch::Retry(const RunInfo& run, std::span<const Slice> slices) {
-  base::MutexLock lock(mutex_);
-  CountRun(run, false);
-  for (const Slice& slice : slices) {
-    if (slice.pending->state == Pending::State::kAnswered) continue;
-    slice.pending->progress.AddRun(run, slice.first_row, slice.rows);
-  }
-}
-
-void Dispatch::Fail(std::span<const Slice> slices, const base::Error& error) {
-  Deliveries done;
-  {
-    base::MutexLock lock(mutex_);
-    const base::TimePoint now = clock_.Now();
-    for (const Slice& slice : slices) {
-      FailSlice(slice, error, now);
-      AnswerIfComplete(slice.pending, done);
-    }
-  }
-  Finish(done);
-}
-
-void Dispatch::FailSlice(const Slice& slice, const base::Error& error, base::TimePoint at) {
-  Pending& pending = *slice.pending;
-  if (pending.state == Pending::State::kAnswered) return;
-  if (pending.item.isolation == Isolation::kRow) {
-    pending.progress.AddErrors(slice.first_row, slice.rows, error, at);
-    return;
-  }
-  pending.progress.FailWhole(error, at);
-  queue_.Remove(slice.pending);
-}
-
-void Dispatch::CloseDead(std::span<const Slice> units, std::vector<bool>& open) {
-  Deliveries done;
-  {
-    base::MutexLock lock(mutex_);
-    const base::TimePoint now = clock_.Now();
-    const base::Error late = base::DeadlineExceeded(
-        "the deadline passed before the row could be run again without those that made the run "
-        "fail");
-    for (std::size_t i = 0; i < units.size(); ++i) {
-      if (!open[i]) continue;
-      if (units[i].pending->item.deadline <= now) {
-        FailSlice(units[i], late, now);
-        AnswerIfComplete(units[i].pending, done);
-        open[i] = false;
-      } else if (units[i].pending->state == Pending::State::kAnswered) {
-        open[i] = false;
-      }
-    }
-  }
-  Finish(done);
-}
-
-void Dispatch::AnswerIfComplete(const PendingPtr& pending, Deliveries& out) {
-  if (pending->state == Pending::State::kAnswered || !pending->progress.complete()) return;
-  pending->state = Pending::State::kAnswered;
-  const std::int64_t failed = pending->progress.rows_failed();
-  figures_.rows_failed += static_cast<std::uint64_t>(failed);
-  figures_.rows_succeeded += static_cast<std::uint64_t>(pending->item.rows - failed);
-  ++figures_.requests_answered;
-  out.Add(pending);
-}
-
-// Answered requests are ours alone: the rest needs no lock.
-void Dispatch::Finish(Deliveries& done) {
-  for (const PendingPtr& pending : done.pending()) {
-    WorkResult result = std::move(pending->progress).Finish(pending->arrival);
-    queue_wait_.Record(result.queue);
-    pending->outcome = std::move(result);
-  }
-  done.Post();
-}
-
-void Dispatch::IsolateClient(const std::string& client) {
-  base::MutexLock lock(mutex_);
-  queue_.IsolateClient(client, clock_.Now());
-}
-
-bool Dispatch::any_run_succeeded() const {
-  base::MutexLock lock(mutex_);
-  return figures_.runs > figures_.failed_runs;
-}
-
-void Dispatch::FillSnapshot(BatcherSnapshot& snapshot) const {
-  base::MutexLock lock(mutex_);
-  snapshot = figures_;
-  snapshot.waiting_rows = queue_.waiting_rows();
-  snapshot.waiting_requests = queue_.waiting_requests();
-  if (snapshot.waiting_requests > 0) {
-    snapshot.oldest_wait = std::max(base::Duration(0), clock_.Now() - queue_.OldestArrival());
-  }
-  snapshot.batch_rows = batch_rows_.Snapshot();
-  snapshot.queue_wait = queue_wait_.Snapshot();
-  snapshot.run_time = run_time_.Snapshot();
 }
 
 }  // namespace muster::batching

@@ -76,7 +76,7 @@ class Dispatch final : private CancelListener {
   Seat* ClaimSleeper(base::TimePoint now) MUSTER_REQUIRES(mutex_);
   void Sleep(Seat& seat) MUSTER_REQUIRES(mutex_);
   void Arm(base::TimePoint when) MUSTER_REQUIRES(mutex_);
-  void TakeSlot(Seat& seat) MUSTER_REQUIRES(mutex_);
+  bool TakeSlot(Seat& seat) MUSTER_REQUIRES(mutex_);
   void GiveSlotBack(Seat& seat) MUSTER_REQUIRES(mutex_);
   bool PostDead(base::TimePoint now) MUSTER_REQUIRES(mutex_);
   void CollectDead(base::TimePoint now, Deliveries& out) MUSTER_REQUIRES(mutex_);

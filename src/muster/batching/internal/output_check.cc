@@ -21,6 +21,9 @@ bool HasPromisedDims(const model::TensorSpec& output, const tensor::Shape& shape
   return true;
 }
 
+// An axis of one row is put before what a model without rows gives.
+bool HasRoomForRows(const tensor::Shape& shape) { return shape.rank() < tensor::Shape::kMaxRank; }
+
 // "" where the output is as promised.
 std::string WhatIsWrong(const model::TensorSpec& promised, const tensor::Tensor& output,
                         bool rows_first, std::int64_t rows) {
@@ -35,6 +38,7 @@ std::string WhatIsWrong(const model::TensorSpec& promised, const tensor::Tensor&
   if (!HasPromisedDims(promised, output.shape(), rows_first)) {
     return "has shape " + output.shape().ToString() + ", expected " + promised.ToString();
   }
+  if (!rows_first && !HasRoomForRows(output.shape())) return "has too many axes";
   return {};
 }
 

@@ -8,13 +8,17 @@ namespace muster::batching {
 // Everything a request that goes through in one run needs is allocated here, by the thread that
 // submits, and not later under the batcher's lock.
 Progress::Progress(std::int64_t rows) : rows_(rows) {
-  spans_.reserve(1);
   result_.parts.reserve(1);
   result_.row_shares.resize(static_cast<std::size_t>(rows));
 }
 
 void Progress::AddRun(const RunInfo& run, std::int64_t first, std::int64_t count) {
-  spans_.push_back({run.formed, run.finished});
+  const Span span{run.formed, run.finished};
+  if (first_span_) {
+    more_spans_.push_back(span);
+  } else {
+    first_span_ = span;
+  }
   result_.batch_size = std::max(result_.batch_size, run.rows);
   result_.finished = std::max(result_.finished, run.finished);
   const base::Duration share = (run.finished - run.started) / run.rows;
@@ -67,11 +71,15 @@ WorkResult Progress::Finish(base::TimePoint arrival) && {
 
 // Runs on several instances overlap, and their results are recorded in any order.
 base::Duration Progress::CoveredTime() {
-  std::sort(spans_.begin(), spans_.end(),
+  if (!first_span_) return base::Duration(0);
+  if (more_spans_.empty()) return first_span_->to - first_span_->from;
+  std::vector<Span> spans = std::move(more_spans_);
+  spans.push_back(*first_span_);
+  std::sort(spans.begin(), spans.end(),
             [](const Span& a, const Span& b) { return a.from < b.from; });
   base::Duration covered{0};
   base::TimePoint end = base::TimePoint::min();
-  for (const Span& span : spans_) {
+  for (const Span& span : spans) {
     if (span.to <= end) continue;
     covered += span.to - std::max(span.from, end);
     end = span.to;

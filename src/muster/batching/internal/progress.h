@@ -42,7 +42,8 @@ class Progress {
   std::int64_t rows_;
   std::int64_t settled_ = 0;
   std::optional<base::Error> whole_;
-  std::vector<Span> spans_;
+  std::optional<Span> first_span_;  // most requests have no other
+  std::vector<Span> more_spans_;
   WorkResult result_;
 };
 

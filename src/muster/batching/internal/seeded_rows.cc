@@ -82,15 +82,16 @@ void Fill(const Tensor& out, RowStyle style, std::mt19937_64& random) {
 
 }  // namespace
 
-std::vector<Tensor> MakeRow(const model::ModelSpec& spec, RowStyle style, std::int64_t extent,
-                            std::mt19937_64& random) {
+base::Result<std::vector<Tensor>> MakeRow(const model::ModelSpec& spec, RowStyle style,
+                                          std::int64_t extent, std::mt19937_64& random) {
   std::vector<Tensor> row;
   for (const model::TensorSpec& input : spec.inputs) {
     std::vector<std::int64_t> dims = {1};
     for (const model::Dim& dim : model::RowDims(spec, input)) {
       dims.push_back(dim.dynamic() ? extent : dim.size);
     }
-    row.push_back(Tensor::Allocate(input.dtype, tensor::Shape::Make(dims).value()));
+    MUSTER_ASSIGN_OR_RETURN(const tensor::Shape shape, tensor::Shape::Make(dims));
+    row.push_back(Tensor::Allocate(input.dtype, shape));
     Fill(row.back(), style, random);
   }
   return row;

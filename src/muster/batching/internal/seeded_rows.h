@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include "muster/base/result.h"
 #include "muster/model/spec.h"
 #include "muster/tensor/tensor.h"
 
@@ -17,9 +18,10 @@ enum class RowStyle : std::uint8_t {
   kBinary,  ///< 0 and 1 of every type, "0" and "1"
 };
 
-/// One made-up row, [1, …] per input, dynamic extents being `extent`.
-std::vector<tensor::Tensor> MakeRow(const model::ModelSpec& spec, RowStyle style,
-                                    std::int64_t extent, std::mt19937_64& random);
+/// One made-up row, [1, …] per input, dynamic extents being `extent`. Errors: INVALID_ARGUMENT
+/// where the model's extents make no shape of ours. Throws std::bad_alloc.
+base::Result<std::vector<tensor::Tensor>> MakeRow(const model::ModelSpec& spec, RowStyle style,
+                                                  std::int64_t extent, std::mt19937_64& random);
 /// Whether a row has extents that the model leaves open.
 bool HasDynamicRowDims(const model::ModelSpec& spec);
 

@@ -1,7 +1,9 @@
+#include <algorithm>
 #include <tuple>
 #include <utility>
 
 #include "muster/server/api/internal/routes.h"
+#include "muster/server/http/ascii.h"
 
 namespace muster::server::api {
 namespace {
@@ -10,7 +12,8 @@ namespace {
 // from the server goes into the document as text, never as markup.
 constexpr std::string_view kPage = R"html(<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>muster</title><link rel="stylesheet" href="/page.css"></head><body>
+<title>muster</title><link rel="icon" href="data:,"><link rel="stylesheet" href="/page.css">
+</head><body>
 <header><h1>muster</h1><span id="status">…</span></header>
 <main><section><h2>Models</h2><table><thead><tr><th>Model</th><th>Version</th><th>State</th>
 <th>Inputs</th><th>Outputs</th><th>Requests</th><th>Rows per run</th></tr></thead>
@@ -27,7 +30,8 @@ constexpr std::string_view kPage = R"html(<!doctype html>
 constexpr std::string_view kStyle =
     R"css(:root{color-scheme:light dark;font:16px/1.5 system-ui,sans-serif}
 body{margin:0 auto;max-width:60rem;padding:1rem}header{display:flex;gap:1rem;align-items:baseline}
-h1{margin:0}h2{font-size:1.1rem;margin:1.5rem 0 .5rem}table{border-collapse:collapse;width:100%}
+h1{margin:0}h2{font-size:1.1rem;margin:1.5rem 0 .5rem}section{overflow-x:auto}
+table{border-collapse:collapse;width:100%}
 th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #8884;vertical-align:top}
 form{display:grid;gap:.6rem}textarea,select{font:inherit;width:100%;box-sizing:border-box}
 textarea,pre,td{font-family:ui-monospace,monospace;font-size:.85rem}
@@ -108,9 +112,9 @@ setInterval(refresh, 5000);
 )js";
 
 void SendStatic(const http::ExchangePtr& exchange, std::string_view text, std::string_view type) {
-  exchange->AddHeader(
-      "Content-Security-Policy",
-      "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'");
+  exchange->AddHeader("Content-Security-Policy",
+                      "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri "
+                      "'none'; form-action 'self'");
   exchange->AddHeader("X-Content-Type-Options", "nosniff");
   exchange->AddHeader("Cache-Control", "no-cache");
   exchange->out() += text;
@@ -119,7 +123,9 @@ void SendStatic(const http::ExchangePtr& exchange, std::string_view text, std::s
 
 bool WantsJson(const http::Exchange& exchange) {
   const std::string_view accept = exchange.header("Accept");
-  return accept.find("text/html") == std::string_view::npos;
+  constexpr std::string_view kHtml = "text/html";
+  const auto same = [](char a, char b) { return http::ToLower(a) == b; };
+  return std::ranges::search(accept, kHtml, same).empty();
 }
 
 void Root(const ApiContext& context, const http::ExchangePtr& exchange) {
@@ -139,9 +145,10 @@ void Root(const ApiContext& context, const http::ExchangePtr& exchange) {
   for (const std::string_view route :
        {"POST /predict", "POST /predict/batch", "POST /predict/{model}",
         "POST /predict/{model}/batch", "POST /predict/{model}/versions/{version}",
-        "POST /examples/simple", "POST /examples/batch", "GET /health", "GET /health/live",
-        "GET /health/ready", "GET /stats", "GET /config", "GET /models", "GET /models/{model}",
-        "GET /metrics", "GET /openapi.json"}) {
+        "POST /predict/{model}/versions/{version}/batch", "POST /examples/simple",
+        "POST /examples/batch", "GET /health", "GET /health/live", "GET /health/ready",
+        "GET /stats", "GET /config", "GET /models", "GET /models/{model}", "GET /metrics",
+        "GET /openapi.json"}) {
     w.String(route);
   }
   w.EndArray();

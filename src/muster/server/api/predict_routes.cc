@@ -79,9 +79,16 @@ void HandlePredict(const ApiContext& context, const http::ExchangePtr& exchange,
               });
 }
 
-/// Refuses before the body is read: an unknown or unready model, a timeout that is no number.
+/// Refuses before the body is read: an unknown or unready model, a timeout that is no number, a
+/// body that is not JSON alone.
 Status Admit(const ApiContext& context, const http::Exchange& exchange) {
   MUSTER_RETURN_IF_ERROR(TimeoutHeader(exchange, context.options.limits.max_timeout));
+  if (!exchange.header("Inference-Header-Content-Length").empty()) {
+    // Says that tensors follow the JSON: whoever reads the body as JSON alone gets it wrong.
+    return InvalidArgument(
+        "header Inference-Header-Content-Length: this route takes JSON without binary tensors",
+        "FIELD");
+  }
   const std::string_view model = exchange.path_parameter("model");
   if (model.empty()) return {};
   MUSTER_RETURN_IF_ERROR(context.engine.Resolve(model, exchange.path_parameter("version")));

@@ -38,32 +38,40 @@ std::string_view ComponentSchemas() {
  {"$ref":"#/components/schemas/Instances"}]},
 "Times":{"type":"object","description":"Milliseconds along the request's critical path; they sum to inference_time_ms","properties":{
  "preprocessing_ms":{"type":"number"},"queue_ms":{"type":"number"},"inference_ms":{"type":"number"},"postprocessing_ms":{"type":"number"}}},
+"Dims":{"type":"array","items":{"type":"integer"}},
+"Shape":{"oneOf":[{"$ref":"#/components/schemas/Dims"},{"type":"object","additionalProperties":{"$ref":"#/components/schemas/Dims"}},{"type":"null"}],
+ "description":"Rows first; by name where there are several tensors, null where nothing was run"},
+"Classes":{"type":"array","description":"With top_k: the most probable classes, best first","items":{"type":"object","required":["class_id","confidence"],"properties":{
+ "class_id":{"type":"integer"},"label":{"type":["string","null"]},"confidence":{"type":["number","null"]}}}},
 "Metadata":{"type":"object","properties":{
  "framework_version":{"type":"string"},"model_version":{"type":"string"},
- "input_shape":{"type":"array","items":{"type":"integer"}},"output_shape":{"type":"array","items":{"type":"integer"}},
+ "input_shape":{"$ref":"#/components/schemas/Shape"},"output_shape":{"$ref":"#/components/schemas/Shape"},
  "batch_size":{"type":"integer","description":"Rows of the model's run"},
  "nonfinite":{"type":"boolean","description":"NaN or an infinity was written as null"},
  "processing_time":{"$ref":"#/components/schemas/Times"},
  "batch_processing":{"type":"boolean"},
  "individual_inference_times":{"type":"array","items":{"type":"number"},"description":"Milliseconds: each item's share of its runs"}}},
 "SingleAnswer":{"type":"object","required":["success","result","model_name","inference_time_ms","timestamp","request_id"],"properties":{
- "success":{"type":"boolean"},"result":{},"error":{"type":["string","null"]},"label":{"type":["string","null"]},
+ "success":{"type":"boolean"},"result":{},"error":{"type":["string","null"]},"label":{"type":["string","null"]},"classes":{"$ref":"#/components/schemas/Classes"},
  "model_name":{"type":"string"},"model_version":{"type":"string"},
  "inference_time_ms":{"type":"number"},"processing_time":{"type":"number","description":"The same in seconds"},
  "timestamp":{"type":"string","format":"date-time"},"request_id":{"type":"string"},
  "metadata":{"$ref":"#/components/schemas/Metadata"}}},
 "FeaturesAnswer":{"type":"object","required":["prediction","confidence","latency_ms","cold_start","model_id","model_version"],"properties":{
  "prediction":{},"label":{"type":["string","null"]},"confidence":{"type":["number","null"]},"probabilities":{"type":"array","items":{"type":["number","null"]}},
+ "classes":{"$ref":"#/components/schemas/Classes"},"nonfinite":{"type":"boolean"},
  "latency_ms":{"type":"number"},"cold_start":{"type":"boolean"},"model_id":{"type":"string"},"model_version":{"type":"string"}}},
 "InstancesAnswer":{"type":"object","required":["predictions","total_latency_ms","success_count","error_count"],"properties":{
  "predictions":{"type":"array","items":{"type":"object","properties":{
   "prediction":{},"label":{"type":["string","null"]},"confidence":{"type":["number","null"]},"probabilities":{"type":"array"},
+  "classes":{"$ref":"#/components/schemas/Classes"},"nonfinite":{"type":"boolean"},
   "latency_ms":{"type":"number"},"cold_start":{"type":"boolean"},"error":{"type":"string"}}}},
  "total_latency_ms":{"type":"number"},"success_count":{"type":"integer"},"error_count":{"type":"integer"}}},
 "PredictResponse":{"oneOf":[{"$ref":"#/components/schemas/SingleAnswer"},{"$ref":"#/components/schemas/FeaturesAnswer"},{"$ref":"#/components/schemas/InstancesAnswer"}]},
 "BatchAnswer":{"type":"object","required":["success","predictions","model_name","inference_time_ms","timestamp","request_id","batch_info","metadata","warnings"],"properties":{
  "success":{"type":"boolean"},"predictions":{"type":"array","description":"In input order; null where an item failed"},
  "labels":{"type":"array","items":{"type":["string","null"]}},
+ "classes":{"type":"array","items":{"oneOf":[{"$ref":"#/components/schemas/Classes"},{"type":"null"}]}},
  "model_name":{"type":"string"},"inference_time_ms":{"type":"number"},
  "timestamp":{"type":"string","format":"date-time"},"request_id":{"type":"string"},
  "batch_info":{"type":"object","properties":{

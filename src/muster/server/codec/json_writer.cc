@@ -65,12 +65,6 @@ void AppendEscaped(std::string& out, char c, char how) {
   out += {'\\', 'u', '0', '0', kHex[byte >> 4], kHex[byte & 15]};
 }
 
-/// Writes at `to`, which has kMaxNumberBytes; the end of what was written.
-template <class T>
-char* WriteNumber(char* to, T value) {
-  return std::to_chars(to, to + kMaxNumberBytes, value).ptr;
-}
-
 template <class T>
 void AppendNumber(std::string& out, T value) {
   if constexpr (std::is_floating_point_v<T>) {
@@ -79,8 +73,11 @@ void AppendNumber(std::string& out, T value) {
       return;
     }
   }
-  std::array<char, kMaxNumberBytes> buffer;
-  out.append(buffer.data(), WriteNumber(buffer.data(), value));
+  // In place: digits written one by one and then read again as a block would wait for each other.
+  const std::size_t before = out.size();
+  out.resize(before + kMaxNumberBytes);
+  const char* end = std::to_chars(out.data() + before, out.data() + out.size(), value).ptr;
+  out.resize(static_cast<std::size_t>(end - out.data()));
 }
 
 }  // namespace
@@ -133,10 +130,15 @@ void JsonWriter::Close(char c) {
 }
 
 void JsonWriter::Key(std::string_view key) {
-  if (need_comma_) out_ += ',';
-  out_ += '"';
-  out_ += key;
-  out_ += "\":";
+  // Once for all of it: keys are most of a small answer.
+  const std::size_t before = out_.size();
+  out_.resize(before + key.size() + (need_comma_ ? 4 : 3));
+  char* to = out_.data() + before;
+  if (need_comma_) *to++ = ',';
+  *to++ = '"';
+  to = std::copy(key.begin(), key.end(), to);
+  *to++ = '"';
+  *to = ':';
   need_comma_ = false;
 }
 

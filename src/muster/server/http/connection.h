@@ -91,6 +91,8 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   void OnRead(base::Result<std::size_t> bytes);
   void Commit(std::size_t bytes);
   void Finished();
+
+  // Ending (connection_end.cc).
   void OnEndOfStream();
   base::Duration TimeAllowed() const;
   void EndForTime();

@@ -74,6 +74,10 @@ void ConnectionSet::Drain(std::function<void()> empty) {
   draining_ = true;
   empty_ = std::move(empty);
   AfterSocketsWereRead(kRoundsToReadSockets, [this] {
+    if (closing_) {  // the limit has passed already
+      CloseAll();
+      return ReportIfEmpty();
+    }
     for (std::size_t i = connections_.size(); i-- > 0;) {
       if (i < connections_.size()) connections_[i]->EndUnlessAccepted();
     }
@@ -90,6 +94,7 @@ void ConnectionSet::AfterSocketsWereRead(int rounds, base::Loop::Task task) {
 }
 
 void ConnectionSet::CloseAll() {
+  closing_ = true;
   for (std::size_t i = connections_.size(); i-- > 0;) {
     if (i < connections_.size()) connections_[i]->Abandon();
   }

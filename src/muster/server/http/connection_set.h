@@ -89,6 +89,7 @@ class ConnectionSet {
   std::uint64_t next_id_;
   bool sweeping_ = false;
   bool draining_ = false;
+  bool closing_ = false;
   base::Loop::TimerId sweep_ = 0;
   std::function<void()> empty_;
 };

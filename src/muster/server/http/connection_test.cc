@@ -404,5 +404,18 @@ TEST_F(DrainTest, CloseAllAnswers503AndLeavesTheHandlerItsRequest) {
   held_[0]->Send(200, "text/plain");
 }
 
+TEST_F(DrainTest, CloseAllHoldsForWhatDrainFindsAfterIt) {
+  Peer early = Connect();
+  set_->CloseAll();
+  Peer late = Connect();
+  Send(late, Post("/later", "x"));
+  Drain();
+  loop_.RunUntilIdle();
+  EXPECT_TRUE(early.closed());
+  EXPECT_EQ(TakeOne(late).status, 503);
+  EXPECT_TRUE(late.closed());
+  EXPECT_EQ(empty_, 1);
+}
+
 }  // namespace
 }  // namespace muster::server::http

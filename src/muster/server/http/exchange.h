@@ -23,7 +23,8 @@ std::string_view MethodName(Method method);
 
 /// One request and its answer. Made by a connection when a header has been read completely; the
 /// handler gets it with the whole, decoded body and answers exactly once with Send or SendError,
-/// now or later, on the connection's loop. Views are valid until then. The answer's buffer and the
+/// now or later, on the connection's loop (one that is let go unanswered is
+/// answered 500 within a second). Views are valid until then. The answer's buffer and the
 /// header storage belong to the connection and are reused by its next request.
 class Exchange {
  public:

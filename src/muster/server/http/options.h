@@ -43,7 +43,7 @@ struct HttpStats {
   std::uint64_t requests = 0;                // headers completely read
   std::uint64_t responses_by_class[6] = {};  // [2] = 2xx, …
   std::uint64_t client_gone = 0;             // answers nobody was left to read
-  std::uint64_t protocol_errors = 0;         // closed for what was not HTTP
+  std::uint64_t protocol_errors = 0;         // refused and closed: not HTTP, too large, too slow
 };
 
 }  // namespace muster::server::http

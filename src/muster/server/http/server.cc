@@ -81,7 +81,7 @@ class Server final : public HttpServer {
  private:
   void OnAccepted(int fd);
   void BeginDrain();
-  void AwaitEmpty(base::MutexLock& lock) MUSTER_REQUIRES(mutex_);
+  void AwaitEmpty();
   void Join();
 
   base::Clock& clock_;
@@ -137,17 +137,24 @@ HttpStats Server::stats() const {
 }
 
 void Server::Drain(std::chrono::milliseconds limit) {
-  base::MutexLock lock(mutex_);
-  drain_until_ = std::min<base::TimePoint>(drain_until_, clock_.Now() + limit);
-  changed_.notify_all();
-  if (!std::exchange(draining_, true)) {
-    busy_workers_ = workers_.size();
-    if (listener_ != nullptr) BeginDrain();
-    AwaitEmpty(lock);
-    drained_ = true;
+  {
+    base::MutexLock lock(mutex_);
+    drain_until_ = std::min<base::TimePoint>(drain_until_, clock_.Now() + limit);
     changed_.notify_all();
+    if (std::exchange(draining_, true)) {
+      while (!drained_) clock_.WaitUntil(mutex_, changed_, base::kNever);
+      return;
+    }
+    busy_workers_ = workers_.size();
   }
-  while (!drained_) clock_.WaitUntil(mutex_, changed_, base::kNever);
+  if (listener_ != nullptr) {  // else never started
+    BeginDrain();
+    AwaitEmpty();
+    Join();
+  }
+  const base::MutexLock lock(mutex_);
+  drained_ = true;
+  changed_.notify_all();
 }
 
 void Server::BeginDrain() {
@@ -166,18 +173,18 @@ void Server::BeginDrain() {
   });
 }
 
-void Server::AwaitEmpty(base::MutexLock& lock) {
-  if (listener_ == nullptr) return;  // never started
-  while (busy_workers_ > 0 && clock_.Now() < drain_until_) {
-    clock_.WaitUntil(mutex_, changed_, drain_until_);
+void Server::AwaitEmpty() {
+  {
+    base::MutexLock lock(mutex_);
+    while (busy_workers_ > 0 && clock_.Now() < drain_until_) {
+      clock_.WaitUntil(mutex_, changed_, drain_until_);
+    }
   }
   for (auto& worker : workers_) {
     worker->loop.Post([&set = worker->set] { set.CloseAll(); });
   }
+  base::MutexLock lock(mutex_);
   while (busy_workers_ > 0) clock_.WaitUntil(mutex_, changed_, base::kNever);
-  lock.Unlock();
-  Join();
-  lock.Lock();
 }
 
 void Server::Join() {

@@ -29,7 +29,8 @@ class HttpServer {
   /// Accepts the listener's backlog once more, then stops accepting; every request whose header was
   /// read completely is answered with `Connection: close`; half-read bodies get 503; idle
   /// connections are closed. Blocks until all are closed or `limit` has passed (then closes them).
-  /// A second call from another thread shortens the limit.
+  /// A second call from another thread shortens the limit. Not from a handler. Exchanges that were
+  /// cut off, and whatever posts to their loops, must be gone before the server is destroyed.
   virtual void Drain(std::chrono::milliseconds limit) = 0;
 };
 

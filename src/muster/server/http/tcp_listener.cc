@@ -22,6 +22,7 @@ using boost::system::error_code;
 constexpr int kAcceptsPerTurn = 64;
 // How long not to accept where the process or the system has no descriptors or memory left.
 constexpr std::chrono::milliseconds kPause(100);
+constexpr std::chrono::seconds kLogPeriod(10);
 
 class Listener final : public TcpListener {
  public:
@@ -60,6 +61,7 @@ class Listener final : public TcpListener {
   int spare_fd_;  // given up to accept, and close, a client when there are no others
   std::uint16_t port_ = 0;
   base::Loop::TimerId pause_ = 0;
+  base::TimePoint quiet_until_ = base::TimePoint::min();
   Events events_;
 };
 
@@ -115,17 +117,26 @@ Listener::Accepted Listener::Accept() {
       Refuse();
       return Accepted::kNoResources;
     }
-    // Anything else is the fault of the one client that would have been accepted (accept(2)).
+    // The fault of the one client that would have been accepted (accept(2)).
+    const bool client = errno == ECONNABORTED || errno == EINTR || errno == EPROTO ||
+                        errno == EPERM || errno == ENETDOWN || errno == EHOSTUNREACH ||
+                        errno == ENETUNREACH || errno == EHOSTDOWN || errno == ENOPROTOOPT ||
+                        errno == EOPNOTSUPP || errno == ENONET;
+    if (!client) return Accepted::kNoResources;
   }
 }
 
 void Listener::Refuse() {
-  telemetry::Log(telemetry::LogLevel::kWarning, "no descriptors left, refusing connections");
+  if (const base::TimePoint now = loop_.Now(); now >= quiet_until_) {
+    telemetry::Log(telemetry::LogLevel::kWarning, "no descriptors left, refusing connections");
+    quiet_until_ = now + kLogPeriod;
+  }
   if (spare_fd_ >= 0) ::close(spare_fd_);
-  const int fd = ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
-  if (fd >= 0) {
-    ::close(fd);
+  for (int i = 0; i < kAcceptsPerTurn; ++i) {
+    const int fd = ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC);
+    if (fd < 0) break;
     events_.refused();
+    ::close(fd);
   }
   spare_fd_ = OpenSpare();
 }

@@ -51,6 +51,16 @@ struct SlotAllocator {
   Slot* slot;
 };
 
+template <>
+struct SlotAllocator<void> {
+  using value_type = void;
+  explicit SlotAllocator(Slot& s) : slot(&s) {}
+  template <class U>
+  SlotAllocator(const SlotAllocator<U>& other) : slot(other.slot) {}  // NOLINT
+  bool operator==(const SlotAllocator&) const = default;
+  Slot* slot;
+};
+
 /// The socket and the completions it owes; shared with the pending operations, whose memory it
 /// also holds, so that it outlives them whatever happens to the transport.
 struct Core : std::enable_shared_from_this<Core> {
@@ -88,16 +98,6 @@ struct Core : std::enable_shared_from_this<Core> {
   Slot write_slot;
   Slot watch_slot;
   Slot error_slot;
-};
-
-template <>
-struct SlotAllocator<void> {
-  using value_type = void;
-  explicit SlotAllocator(Slot& s) : slot(&s) {}
-  template <class U>
-  SlotAllocator(const SlotAllocator<U>& other) : slot(other.slot) {}  // NOLINT
-  bool operator==(const SlotAllocator&) const = default;
-  Slot* slot;
 };
 
 // Is there data (> 0), the end (0) or nothing (< 0, errno)?

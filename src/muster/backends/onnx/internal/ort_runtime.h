@@ -24,11 +24,17 @@ struct OrtRuntime {
   ~OrtRuntime();
   /// Takes over `status`: success, or an Error with our code for the runtime's and a text without
   /// paths of its source.
-  base::Status Check(OrtStatus* status) const;
+  base::Status Check(OrtStatus* status) const {
+    if (status == nullptr) return {};
+    return TakeError(status);
+  }
   /// For calls that cannot fail but by a mistake of ours.
   void Discard(OrtStatus* status) const {
     if (status != nullptr) api->ReleaseStatus(status);
   }
+
+ private:
+  base::Error TakeError(OrtStatus* status) const;
 };
 using RuntimePtr = std::shared_ptr<const OrtRuntime>;
 
@@ -80,9 +86,11 @@ ONNXTensorElementDataType FromDType(tensor::DType dtype);
 /// A value over the tensor's memory (strings are copied, as the runtime keeps its own).
 base::Result<ValueHandle> ToOrtValue(const OrtRuntime& runtime, const tensor::Tensor& tensor);
 /// A tensor over the value's memory, which it keeps (strings are copied). An output that is one of
-/// the run's `inputs`, as graphs may have it, becomes a view of that input.
+/// the run's `inputs`, as graphs may have it, becomes a view of that input. `shape` is the output's
+/// in the run before, and becomes its shape now: most often the same, and then not made again.
 base::Result<tensor::Tensor> FromOrtValue(const RuntimePtr& runtime, ValueHandle value,
-                                          std::span<const tensor::Tensor> inputs);
+                                          std::span<const tensor::Tensor> inputs,
+                                          tensor::Shape& shape);
 /// The probabilities of a sequence of maps ([n, k]) or of one map ([1, k]) and their keys. Errors:
 /// INTERNAL "BACKEND_INVALID" where the rows' keys differ.
 struct MapRows {

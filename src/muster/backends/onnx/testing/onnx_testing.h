@@ -8,6 +8,11 @@
 
 #include "muster/backends/onnx/onnx_loader.h"
 
+// Benchmarks are not told where the sources are: run them in the checkout.
+#ifndef MUSTER_SOURCE_DIR
+#define MUSTER_SOURCE_DIR "."
+#endif
+
 namespace muster::backends::onnx {
 
 inline const std::string& Root() {

@@ -12,9 +12,9 @@ namespace muster::server::codec::internal {
 
 /// Where one item of the body is answered: a row of a part, or an error.
 struct AnswerSlot {
-  const registry::ServedVersion* model = nullptr;     ///< null only where `part` is
-  const batching::WorkPart* part = nullptr;  ///< null for a failed item
-  std::int64_t row = 0;                      ///< of the part
+  const registry::ServedVersion* model = nullptr;  ///< null only where `part` is
+  const batching::WorkPart* part = nullptr;        ///< null for a failed item
+  std::int64_t row = 0;                            ///< of the part
   base::Duration share{0};
   const base::Error* error = nullptr;
   bool decoded = true;  ///< false: the item did not fit the model

@@ -72,14 +72,14 @@ Result<od::value> BodyDecoder::DataValue(std::size_t field_index) {
 
 Status BodyDecoder::Single(od::value value, const Path& path) {
   body_.slots = 1;
-  NamedModel& model = Named(names_);
+  NamedModel& model = Load(names_);
   if (!model.rows) return model.error;
   body_.model = model.rows->model();
   return model.rows->Add(value, 0, kDataDepth, path);
 }
 
 Status BodyDecoder::Batch(od::value value, const Path& path) {
-  NamedModel& model = Named(names_);
+  NamedModel& model = Load(names_);
   if (!model.rows) return model.error;
   body_.model = model.rows->model();
   return ForEachItem(value, path, [&](od::value item, const Path& item_path) {
@@ -217,22 +217,24 @@ Result<BodyDecoder::Names> BodyDecoder::Merged(const Names& names) const {
 BodyDecoder::NamedModel& BodyDecoder::Named(const Names& names) {
   if (last_names_ != nullptr && *last_names_ == names) return *last_;
   const auto [at, is_new] = by_name_.try_emplace(names, nullptr);
-  if (is_new) {
-    at->second = &models_.emplace_back();
-    Result<engine::ModelLease> lease = resolve_(names.first, names.second);
-    if (lease) {
-      ModelRows& rows = at->second->rows.emplace(*std::move(lease), reader_);
-      if (Status check = rows.Check(); !check) {
-        at->second->error = std::move(check).error();
-        at->second->rows.reset();
-      }
-    } else {
-      at->second->error = std::move(lease).error();
-    }
-  }
+  if (is_new) at->second = &Load(names);
   last_names_ = &at->first;
   last_ = at->second;
   return *last_;
+}
+
+BodyDecoder::NamedModel& BodyDecoder::Load(const Names& names) {
+  NamedModel& model = models_.emplace_back();
+  Result<engine::ModelLease> lease = resolve_(names.first, names.second);
+  if (!lease) {
+    model.error = std::move(lease).error();
+    return model;
+  }
+  if (Status check = model.rows.emplace(*std::move(lease), reader_).Check(); !check) {
+    model.error = std::move(check).error();
+    model.rows.reset();
+  }
+  return model;
 }
 
 }  // namespace muster::server::codec::internal

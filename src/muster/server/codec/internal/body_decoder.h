@@ -46,7 +46,9 @@ class BodyDecoder {
   template <class AddItem>
   base::Status ForEachItem(od::value value, const Path& path, AddItem add);
   base::Status Note(base::Status status);
+  /// The model of an item, loaded with the first item that names it.
   NamedModel& Named(const Names& names);
+  NamedModel& Load(const Names& names);
   base::Result<Names> Merged(const Names& names) const;
 
   JsonReader& reader_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <iterator>
+#include <limits>
 #include <utility>
 
 namespace muster::server::codec::internal {
@@ -10,6 +11,7 @@ namespace {
 
 /// What strings of three bytes in the body may become at 32 bytes each.
 constexpr std::size_t kMostStrings = 4 * 1024 * 1024;
+constexpr std::size_t kSmallestGrowth = 16;
 
 /// Elements that a body can hold: a digit and a comma each, or quotes and a comma.
 std::size_t MostElements(tensor::DType dtype, std::size_t body_bytes) {
@@ -26,12 +28,17 @@ Column::Column(const model::ModelSpec& model, const model::TensorSpec& input,
       element_bytes_(tensor::DTypeSize(input.dtype)),
       most_(MostElements(input.dtype, body_bytes)) {
   for (const model::Dim& dim : dims_) {
-    row_elements_ = dim.dynamic() || row_elements_ < 0 ? -1 : row_elements_ * dim.size;
+    if (dim.dynamic() || row_elements_ < 0) {
+      row_elements_ = -1;
+    } else if (__builtin_mul_overflow(row_elements_, dim.size, &row_elements_)) {
+      row_elements_ = std::numeric_limits<std::int64_t>::max();  // more than any body has
+    }
   }
 }
 
 void Column::Grow(std::size_t at_least, std::size_t used) {
-  const std::size_t capacity = std::max(at_least, std::min(capacity_ * 2, most_));
+  const std::size_t capacity =
+      std::max(at_least, std::min(std::max(kSmallestGrowth, capacity_ * 2), most_));
   if (element_bytes_ == 0) {
     strings_.resize(capacity);
   } else {
@@ -42,21 +49,24 @@ void Column::Grow(std::size_t at_least, std::size_t used) {
   capacity_ = capacity;
 }
 
-void Column::TakePending(Column& other, std::size_t elements) {
+void Column::TakePending(Column& other) {
+  const std::size_t elements = other.pending_;
   if (element_bytes_ == 0) {
     std::string* from = other.Room<std::string>(0);
     std::move(from, from + elements, Room<std::string>(elements));
   } else {
-    const std::byte* from = other.buffer_.data() + other.committed_ * element_bytes_;
-    (void)Room<std::byte>(elements);
-    std::memcpy(buffer_.data() + committed_ * element_bytes_, from, elements * element_bytes_);
+    if (committed_ + elements > capacity_) Grow(committed_ + elements, committed_);
+    std::memcpy(buffer_.data() + committed_ * element_bytes_,
+                other.buffer_.data() + other.committed_ * element_bytes_,
+                elements * element_bytes_);
   }
+  SetPending(other.pending_extents_, elements);
 }
 
-tensor::Tensor Column::Finish(std::int64_t rows, const RowExtents& extents) {
+tensor::Tensor Column::Finish(std::int64_t rows) {
   std::array<std::int64_t, tensor::Shape::kMaxRank> dims{rows};
-  std::copy_n(extents.dims.begin(), extents.rank, dims.begin() + 1);
-  const auto rank = static_cast<std::size_t>(extents.rank) + 1;
+  std::copy_n(extents_.dims.begin(), extents_.rank, dims.begin() + 1);
+  const auto rank = static_cast<std::size_t>(extents_.rank) + 1;
   // Each extent was counted in the body, so that neither can fail.
   auto shape = tensor::Shape::Make({dims.data(), rank});
   if (element_bytes_ == 0) {

@@ -22,8 +22,8 @@ struct RowExtents {
   friend bool operator==(const RowExtents&, const RowExtents&) = default;
 };
 
-/// One input of a call while its rows are decoded: what is written behind the committed rows
-/// becomes one more row with Commit and is forgotten with the next write otherwise.
+/// One input of a call while its rows are decoded: what is written behind the committed rows and
+/// described by SetPending becomes one more row with Commit; the next row overwrites it otherwise.
 class Column {
  public:
   /// For rows out of a body of `body_bytes`, which bounds what can come.
@@ -50,12 +50,22 @@ class Column {
   }
   /// Elements for which the next row has room without growing.
   std::size_t Left() const { return capacity_ - committed_; }
-  /// The next row is `extents` of what was written last.
-  void Commit(std::size_t elements) { committed_ += elements; }
-  /// Takes over `elements` that were written to `other` and not committed.
-  void TakePending(Column& other, std::size_t elements);
+  /// What has been written is a whole row.
+  void SetPending(const RowExtents& extents, std::size_t elements) {
+    pending_extents_ = extents;
+    pending_ = elements;
+  }
+  const RowExtents& pending_extents() const { return pending_extents_; }
+  /// Whether the pending row is like those committed.
+  bool PendingFits() const { return pending_extents_ == extents_; }
+  void Commit() {
+    extents_ = pending_extents_;
+    committed_ += pending_;
+  }
+  /// Takes over what is pending in `other`.
+  void TakePending(Column& other);
   /// Everything committed as [rows, extents…]; the column is empty afterwards.
-  tensor::Tensor Finish(std::int64_t rows, const RowExtents& extents);
+  tensor::Tensor Finish(std::int64_t rows);
 
  private:
   void Grow(std::size_t at_least, std::size_t used);
@@ -67,6 +77,9 @@ class Column {
   std::size_t committed_ = 0;  // elements, as all sizes here
   std::size_t capacity_ = 0;
   std::size_t most_;
+  std::size_t pending_ = 0;
+  RowExtents pending_extents_;
+  RowExtents extents_;  // of every committed row
   tensor::BufferRef buffer_;
   std::vector<std::string> strings_;
 };

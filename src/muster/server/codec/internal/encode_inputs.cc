@@ -1,3 +1,5 @@
+#include <algorithm>
+#include <array>
 #include <optional>
 
 #include "muster/server/codec/internal/answer.h"
@@ -7,27 +9,30 @@
 namespace muster::server::codec::internal {
 namespace {
 
-using Dims = std::vector<std::int64_t>;
+/// The shape of all rows of one input or output, whatever calls and parts they came in.
+struct Dims {
+  std::array<std::int64_t, tensor::Shape::kMaxRank> sizes{};
+  std::size_t rank = 0;
+
+  /// Adds the rows of one more tensor; extents that differ become -1, as for a dynamic axis.
+  void Add(const tensor::Shape& shape, std::int64_t rows) {
+    const std::span<const std::int64_t> dims = shape.dims();
+    if (rank == 0) {
+      std::copy(dims.begin(), dims.end(), sizes.begin());
+      rank = std::max<std::size_t>(1, dims.size());
+      sizes[0] = 0;
+    }
+    sizes[0] += rows;
+    for (std::size_t i = 1; i < rank && i < dims.size(); ++i) {
+      if (sizes[i] != dims[i]) sizes[i] = -1;
+    }
+  }
+};
 
 void WriteDims(JsonWriter& w, const Dims& dims) {
   w.BeginArray();
-  for (const std::int64_t dim : dims) w.Number(dim);
+  for (std::size_t i = 0; i < dims.rank; ++i) w.Number(dims.sizes[i]);
   w.EndArray();
-}
-
-/// Adds the rows of one more tensor; extents that differ become -1, as for a dynamic axis.
-void AddRows(Dims& all, const tensor::Shape& shape, std::int64_t rows) {
-  const std::span<const std::int64_t> dims = shape.dims();
-  if (all.empty()) {
-    all.assign(dims.begin(), dims.end());
-    if (all.empty()) all.push_back(0);
-    all[0] = rows;
-    return;
-  }
-  all[0] += rows;
-  for (std::size_t i = 1; i < all.size() && i < dims.size(); ++i) {
-    if (all[i] != dims[i]) all[i] = -1;
-  }
 }
 
 /// A list for the only tensor, an object by name for several, null for none.
@@ -181,7 +186,7 @@ class InputsEncoder {
     for (const PredictCall& call : answer_.body().calls) {
       shapes.resize(call.input_shapes.size());
       for (std::size_t i = 0; i < shapes.size(); ++i) {
-        AddRows(shapes[i], call.input_shapes[i], call.rows);
+        shapes[i].Add(call.input_shapes[i], call.rows);
       }
     }
     return shapes;
@@ -194,7 +199,7 @@ class InputsEncoder {
       for (const batching::WorkPart& part : result->work.parts) {
         shapes.resize(part.outputs.size());
         for (std::size_t i = 0; i < shapes.size(); ++i) {
-          AddRows(shapes[i], part.outputs[i].shape(), part.rows);
+          shapes[i].Add(part.outputs[i].shape(), part.rows);
         }
       }
     }

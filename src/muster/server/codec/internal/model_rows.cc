@@ -1,5 +1,6 @@
 #include "muster/server/codec/internal/model_rows.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "muster/base/text.h"
@@ -24,7 +25,6 @@ std::string InputNames(const model::ModelSpec& spec) {
 
 ModelRows::ModelRows(engine::ModelLease model, JsonReader& reader)
     : model_(std::move(model)), reader_(reader) {
-  row_.resize(model_->spec.inputs.size());
   for (const model::TensorSpec& input : model_->spec.inputs) {
     for (const model::Dim& dim : model::RowDims(model_->spec, input)) dynamic_ |= dim.dynamic();
   }
@@ -75,16 +75,13 @@ Error ModelRows::NotByName(std::string_view got, const Path& path) const {
 }
 
 Status ModelRows::DecodeScalar(od::value value, const Path& path) {
-  if (row_.size() != 1) return NotByName(Shown(value), path);
-  MUSTER_ASSIGN_OR_RETURN(row_[0], ReadRowValue(value, current().columns[0], path));
-  return {};
+  if (model_->spec.inputs.size() != 1) return NotByName(Shown(value), path);
+  return ReadRowValue(value, current().columns[0], path);
 }
 
 Status ModelRows::DecodeList(od::value value, od::array list, const Path& path) {
-  if (row_.size() != 1) return NotByName("a list", path);
-  MUSTER_ASSIGN_OR_RETURN(row_[0],
-                          ReadRowList(list, BeginsWithList(value), current().columns[0], path));
-  return {};
+  if (model_->spec.inputs.size() != 1) return NotByName("a list", path);
+  return ReadRowList(list, BeginsWithList(value), current().columns[0], path);
 }
 
 Status ModelRows::DecodeObject(od::object object, const Path& path) {
@@ -122,9 +119,7 @@ Status ModelRows::DecodeInput(std::string_view name, od::value value, const Path
   if (!inputs_.See(static_cast<std::size_t>(place))) {
     return InvalidArgument(path.ToString() + ": this key comes twice", "DUPLICATE_KEY");
   }
-  const auto input = static_cast<std::size_t>(place);
-  MUSTER_ASSIGN_OR_RETURN(row_[input], ReadRowValue(value, current().columns[input], path));
-  return {};
+  return ReadRowValue(value, current().columns[static_cast<std::size_t>(place)], path);
 }
 
 Status ModelRows::DecodeFeature(std::string_view name, od::value value, const Path& path) {
@@ -144,14 +139,14 @@ Status ModelRows::FinishFeatures(const Path& path) {
                                " features, which is not the size of its rows",
                            "SHAPE");
   }
-  RowRead& row = row_[0];
-  row.elements = features_.names().size();
-  const std::span<const model::Dim> dims = current().columns[0].dims();
-  row.extents.rank = static_cast<int>(dims.size());
-  for (std::size_t i = 0; i < dims.size(); ++i) {
-    row.extents.dims[i] =
-        dims[i].dynamic() ? static_cast<std::int64_t>(row.elements) : dims[i].size;
+  Column& column = current().columns[0];
+  const std::size_t features = features_.names().size();
+  RowExtents extents;
+  for (const model::Dim& dim : column.dims()) {
+    extents.dims[static_cast<std::size_t>(extents.rank++)] =
+        dim.dynamic() ? static_cast<std::int64_t>(features) : dim.size;
   }
+  column.SetPending(extents, features);
   return {};
 }
 
@@ -163,9 +158,12 @@ bool ModelRows::FitsFeatureNames() const {
 }
 
 Error ModelRows::Unknown(std::string_view name, const NameIndex& names, std::string_view what,
-                         const Path& path) const {
+                         const Path& path) {
   std::string text = path.ToString() + ": unknown " + std::string(what);
-  if (const std::string_view nearest = base::NearestOf(name, names.names()); !nearest.empty()) {
+  std::string_view nearest;
+  if (hints_left_ > 0) nearest = base::NearestOf(name, names.names());
+  hints_left_ = std::max(0, hints_left_ - 1);
+  if (!nearest.empty()) {
     text += "; did you mean \"" + base::Printable(nearest) + "\"?";
   } else if (what == "input") {
     text += "; the model's are " + InputNames(model_->spec);
@@ -188,46 +186,37 @@ bool ModelRows::ByFeatures(std::string_view first_key) {
 
 void ModelRows::Commit(std::int64_t slot) {
   if (dynamic_) current_ = GroupFor();
-  Group& group = current();
-  for (std::size_t i = 0; i < row_.size(); ++i) {
-    group.columns[i].Commit(row_[i].elements);
-    if (group.slots.empty()) group.extents[i] = row_[i].extents;
-  }
-  group.slots.push_back(slot);
-}
-
-bool ModelRows::AsInCurrent() {
-  for (std::size_t i = 0; i < row_.size(); ++i) {
-    if (!(current().extents[i] == row_[i].extents)) return false;
-  }
-  return true;
+  for (Column& column : current().columns) column.Commit();
+  current().slots.push_back(slot);
 }
 
 std::size_t ModelRows::GroupFor() {
+  const std::vector<Column>& here = current().columns;
   const bool first = current().slots.empty();
-  if (!first && AsInCurrent()) return current_;
+  const auto fits = [](const Column& column) { return column.PendingFits(); };
+  if (!first && std::all_of(here.begin(), here.end(), fits)) return current_;
   std::vector<std::int64_t> extents;
-  for (const RowRead& row : row_) {
-    extents.insert(extents.end(), row.extents.span().begin(), row.extents.span().end());
+  for (const Column& column : here) {
+    const std::span<const std::int64_t> row = column.pending_extents().span();
+    extents.insert(extents.end(), row.begin(), row.end());
   }
   const auto [at, is_new] =
       by_extents_.try_emplace(std::move(extents), first ? current_ : groups_.size());
   if (first) return current_;
-  const std::size_t here = current_;
-  const std::size_t there = is_new ? NewGroup() : at->second;
-  for (std::size_t i = 0; i < row_.size(); ++i) {
-    groups_[there].columns[i].TakePending(groups_[here].columns[i], row_[i].elements);
+  const std::size_t from = current_;
+  const std::size_t to = is_new ? NewGroup() : at->second;
+  for (std::size_t i = 0; i < groups_[to].columns.size(); ++i) {
+    groups_[to].columns[i].TakePending(groups_[from].columns[i]);
   }
-  return there;
+  return to;
 }
 
 std::size_t ModelRows::NewGroup() {
   Group& group = groups_.emplace_back();
-  group.columns.reserve(row_.size());
+  group.columns.reserve(model_->spec.inputs.size());
   for (const model::TensorSpec& input : model_->spec.inputs) {
     group.columns.emplace_back(model_->spec, input, reader_.body_bytes());
   }
-  group.extents.resize(row_.size());
   return groups_.size() - 1;
 }
 
@@ -237,11 +226,11 @@ void ModelRows::Finish(std::vector<PredictCall>& calls) {
     PredictCall& call = calls.emplace_back();
     call.model = model_;
     call.rows = static_cast<std::int64_t>(group.slots.size());
-    call.inputs.reserve(row_.size());
-    call.input_shapes.reserve(row_.size());
-    for (std::size_t i = 0; i < row_.size(); ++i) {
-      call.inputs.push_back(group.columns[i].Finish(call.rows, group.extents[i]));
-      call.input_shapes.push_back(call.inputs[i].shape());
+    call.inputs.reserve(model_->spec.inputs.size());
+    call.input_shapes.reserve(model_->spec.inputs.size());
+    for (Column& column : group.columns) {
+      call.inputs.push_back(column.Finish(call.rows));
+      call.input_shapes.push_back(call.inputs.back().shape());
     }
     call.slots = std::move(group.slots);
   }

@@ -34,7 +34,6 @@ class ModelRows {
   /// A call in the making.
   struct Group {
     std::vector<Column> columns;
-    std::vector<RowExtents> extents;  // of each input's rows, once there is one
     std::vector<std::int64_t> slots;
   };
 
@@ -47,12 +46,11 @@ class ModelRows {
   base::Status FinishFeatures(const Path& path);
   base::Error NotByName(std::string_view got, const Path& path) const;
   base::Error Unknown(std::string_view name, const NameIndex& names, std::string_view what,
-                      const Path& path) const;
+                      const Path& path);
   bool ByFeatures(std::string_view first_key);
   bool FitsFeatureNames() const;
   void Commit(std::int64_t slot);
   std::size_t GroupFor();
-  bool AsInCurrent();
   Group& current() { return groups_[current_]; }
   std::size_t NewGroup();
 
@@ -61,9 +59,9 @@ class ModelRows {
   NameIndex inputs_;
   NameIndex features_;
   bool dynamic_ = false;
+  int hints_left_ = 16;  // "did you mean" costs a comparison with every name
   std::vector<Group> groups_;
-  std::size_t current_ = 0;   // where the next row is decoded to, in the hope that it belongs there
-  std::vector<RowRead> row_;  // of each input, of the row being decoded
+  std::size_t current_ = 0;  // where the next row is decoded to, in the hope that it belongs there
   std::map<std::vector<std::int64_t>, std::size_t> by_extents_;
 };
 

@@ -74,21 +74,23 @@ template <class T>
 class RowReader {
  public:
   RowReader(Column& column, const Path& path) : column_(column), path_(path) {
-    row_.extents.rank = static_cast<int>(column.dims().size());
+    extents_.rank = static_cast<int>(column.dims().size());
   }
 
-  Result<RowRead> ReadScalar(od::value value) {
+  Status ReadScalar(od::value value) {
     MUSTER_RETURN_IF_ERROR(Scalar(value));
-    return row_;
+    column_.SetPending(extents_, elements_);
+    return {};
   }
 
-  Result<RowRead> ReadList(od::array list, bool of_lists) {
+  Status ReadList(od::array list, bool of_lists) {
     if (column_.dims().size() <= 1 || (column_.row_elements() >= 0 && !of_lists)) {
       MUSTER_RETURN_IF_ERROR(Flat(list));
     } else {
       MUSTER_RETURN_IF_ERROR(Nested(list, 0, path_));
     }
-    return row_;
+    column_.SetPending(extents_, elements_);
+    return {};
   }
 
  private:
@@ -109,8 +111,8 @@ class RowReader {
     }
     if (!fits) return ShapeError("a single value", path_);
     *column_.Room<T>(1) = std::move(element);
-    row_.elements = 1;
-    if (!dims.empty()) row_.extents.dims[0] = 1;
+    elements_ = 1;
+    if (!dims.empty()) extents_.dims[0] = 1;
     return {};
   }
 
@@ -120,18 +122,18 @@ class RowReader {
     MUSTER_ASSIGN_OR_RETURN(const std::int64_t count, Elements(list, expected, path_));
     const std::span<const model::Dim> dims = column_.dims();
     if (dims.size() == 1) {
-      row_.extents.dims[0] = count;
+      extents_.dims[0] = count;
       if (count == 0) return ShapeError("an empty list", path_);
     }
     for (std::size_t i = 0; dims.size() > 1 && i < dims.size(); ++i) {
-      row_.extents.dims[i] = dims[i].size;
+      extents_.dims[i] = dims[i].size;
     }
     return {};
   }
 
   Status Nested(od::array list, std::size_t level, const Path& path) {
     const model::Dim& dim = column_.dims()[level];
-    std::int64_t& extent = row_.extents.dims[level];
+    std::int64_t& extent = extents_.dims[level];
     // A dynamic axis has the extent of its first list, and all others must be like it.
     const std::int64_t expected = !dim.dynamic() ? dim.size : extent > 0 ? extent : kAnyCount;
     std::int64_t count = 0;
@@ -162,7 +164,7 @@ class RowReader {
   /// The hot loop: all of `list` behind what the row has, exactly `expected` of them if that is
   /// known.
   Result<std::int64_t> Elements(od::array list, std::int64_t expected, const Path& path) {
-    std::size_t at = row_.elements;
+    std::size_t at = elements_;
     const std::size_t begin = at;
     std::size_t end = at;
     T* out = nullptr;
@@ -190,7 +192,7 @@ class RowReader {
     }
     const auto count = static_cast<std::int64_t>(at - begin);
     if (expected != kAnyCount && count != expected) return CountError(list, expected, path);
-    row_.elements = at;
+    elements_ = at;
     return count;
   }
 
@@ -205,7 +207,8 @@ class RowReader {
 
   Column& column_;
   const Path& path_;
-  RowRead row_;
+  RowExtents extents_;
+  std::size_t elements_ = 0;
 };
 
 }  // namespace
@@ -216,7 +219,7 @@ bool BeginsWithList(od::value list) {
   return *(bracket.data() + bracket.size()) == '[';
 }
 
-Result<RowRead> ReadRowValue(od::value value, Column& column, const Path& path) {
+Status ReadRowValue(od::value value, Column& column, const Path& path) {
   if (KindOf(value) != Kind::kList) {
     return WithElementType(column.input().dtype, [&](auto tag) {
       return RowReader<typename decltype(tag)::type>(column, path).ReadScalar(value);
@@ -227,7 +230,7 @@ Result<RowRead> ReadRowValue(od::value value, Column& column, const Path& path) 
   return ReadRowList(list, BeginsWithList(value), column, path);
 }
 
-Result<RowRead> ReadRowList(od::array list, bool of_lists, Column& column, const Path& path) {
+Status ReadRowList(od::array list, bool of_lists, Column& column, const Path& path) {
   return WithElementType(column.input().dtype, [&](auto tag) {
     return RowReader<typename decltype(tag)::type>(column, path).ReadList(list, of_lists);
   });

@@ -9,20 +9,13 @@
 
 namespace muster::server::codec::internal {
 
-/// What one row's value came to: `elements` of it are written behind `column`'s committed rows.
-struct RowRead {
-  RowExtents extents;
-  std::size_t elements = 0;
-};
-
-/// Decodes one row of one input: nested lists exactly as the row dims are, a flat list in row-major
-/// order where all of them are fixed, or a scalar where the row is [] or [1]. `value` must be
-/// untouched.
-/// Errors: TYPE, OUT_OF_RANGE, SHAPE (the row's own; what is left of its value is not validated
-/// yet), JSON.
-base::Result<RowRead> ReadRowValue(od::value value, Column& column, const Path& path);
+/// Decodes one row of one input to be pending in `column`: nested lists exactly as the row dims
+/// are, a flat list in row-major order where all of them are fixed, or a scalar where the row is []
+/// or [1]. `value` must be untouched. Errors: TYPE, OUT_OF_RANGE, SHAPE (the row's own; what is
+/// left of its value is not validated yet), JSON.
+base::Status ReadRowValue(od::value value, Column& column, const Path& path);
 /// The same for a list that has been opened; `of_lists`: its first item is a list.
-base::Result<RowRead> ReadRowList(od::array list, bool of_lists, Column& column, const Path& path);
+base::Status ReadRowList(od::array list, bool of_lists, Column& column, const Path& path);
 /// Whether the first thing in a list is a list. The list may have been opened.
 bool BeginsWithList(od::value list);
 

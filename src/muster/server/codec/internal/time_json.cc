@@ -1,6 +1,5 @@
 #include "muster/server/codec/internal/time_json.h"
 
-#include <array>
 #include <charconv>
 #include <chrono>
 #include <cstdint>
@@ -8,22 +7,27 @@
 namespace muster::server::codec::internal {
 namespace {
 
-/// `count` in units of 10^-digits.
-void AppendDecimal(std::string& out, std::int64_t count, int digits) {
+/// More than any number or time here takes; they are written in place and the rest is cut off.
+constexpr std::size_t kRoom = 40;
+
+/// `count` in units of 10^-kDigits; a template so that the divisions are by constants.
+template <int kDigits>
+void AppendDecimal(std::string& out, std::int64_t count) {
+  constexpr std::int64_t kUnit = kDigits == 9 ? 1'000'000'000 : 1'000'000;
+  static_assert(kDigits == 9 || kDigits == 6);
   if (count < 0) count = 0;
-  std::int64_t unit = 1;
-  for (int i = 0; i < digits; ++i) unit *= 10;
-  std::array<char, 32> buffer;
-  out.append(buffer.data(), std::to_chars(buffer.data(), buffer.end(), count / unit).ptr);
-  std::int64_t rest = count % unit;
-  if (rest == 0) return;
-  int shown = digits;
-  for (; rest % 10 == 0; rest /= 10) --shown;
-  for (int i = shown; i-- > 0; rest /= 10) {
-    buffer[static_cast<std::size_t>(i)] = static_cast<char>('0' + rest % 10);
+  const std::size_t before = out.size();
+  out.resize(before + kRoom);
+  char* to = std::to_chars(out.data() + before, out.data() + out.size(), count / kUnit).ptr;
+  std::int64_t rest = count % kUnit;
+  if (rest != 0) {
+    int shown = kDigits;
+    for (; rest % 10 == 0; rest /= 10) --shown;
+    *to = '.';
+    for (int i = shown; i > 0; --i, rest /= 10) to[i] = static_cast<char>('0' + rest % 10);
+    to += 1 + shown;
   }
-  out += '.';
-  out.append(buffer.data(), static_cast<std::size_t>(shown));
+  out.resize(static_cast<std::size_t>(to - out.data()));
 }
 
 /// The last `digits` decimal digits of `value`.
@@ -34,15 +38,16 @@ char* PutDigits(char* to, std::int64_t value, int digits) {
 
 }  // namespace
 
-void AppendMillis(std::string& out, base::Duration d) { AppendDecimal(out, d.count(), 6); }
-void AppendSeconds(std::string& out, base::Duration d) { AppendDecimal(out, d.count(), 9); }
+void AppendMillis(std::string& out, base::Duration d) { AppendDecimal<6>(out, d.count()); }
+void AppendSeconds(std::string& out, base::Duration d) { AppendDecimal<9>(out, d.count()); }
 
 void AppendIsoTime(std::string& out, base::WallTime time) {
   const auto day = std::chrono::floor<std::chrono::days>(time);
   const std::chrono::year_month_day date(day);
   const std::int64_t ms = std::chrono::floor<std::chrono::milliseconds>(time - day).count();
-  std::array<char, 32> buffer;
-  char* to = buffer.data();
+  const std::size_t before = out.size();
+  out.resize(before + kRoom);
+  char* to = out.data() + before;
   const auto put = [&to](std::int64_t value, int digits, char after) {
     to = PutDigits(to, value, digits);
     *to++ = after;
@@ -56,7 +61,7 @@ void AppendIsoTime(std::string& out, base::WallTime time) {
   put(ms / 1'000 % 60, 2, '.');
   put(ms % 1'000, 3, 'Z');
   *to++ = '"';
-  out.append(buffer.data(), static_cast<std::size_t>(to - buffer.data()));
+  out.resize(static_cast<std::size_t>(to - out.data()));
 }
 
 }  // namespace muster::server::codec::internal
