@@ -7,7 +7,7 @@ import time
 import pytest
 
 import wire
-from watched_server import GOOD_BODY, GOOD_PATH, GOOD_REQUEST, result_of
+from watched_server import GOOD_BODY, GOOD_PATH, GOOD_REQUEST, is_sanitized, result_of
 from wire import numbers
 
 TYPED = "/predict/typed_inputs"
@@ -493,8 +493,10 @@ def test_large_and_useless_body_costs_no_more_than_its_size(server, make, count)
         server.assert_grew_less_than(4 * len(whole) + (4 << 20), before, peak=True)
         assert connection.send(GOOD_REQUEST).response().status == 200
     # Linear would be 4; small times are mostly noise.
-    assert taken < 8 * first + 0.2, f"{first:.3f} s for a quarter, {taken:.3f} s for the whole"
-    assert taken < 3
+    assert taken < 8 * first + (1 if is_sanitized() else 0.2), (
+        f"{first:.3f} s for a quarter, {taken:.3f} s for the whole"
+    )
+    assert taken < (15 if is_sanitized() else 3)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,14 @@ void Bisection::Split(const Set& set) {
   stack_.push_back(std::move(left));
 }
 
+void Bisection::SplitIntoUnits(const Set& set) {
+  for (auto unit = set.units.rbegin(); unit != set.units.rend(); ++unit) {
+    Set alone;
+    alone.units = {*unit};
+    stack_.push_back(std::move(alone));
+  }
+}
+
 void Bisection::OnRun(bool succeeded) {
   Set* const sibling = running_.left && !stack_.empty() ? &stack_.back() : nullptr;
   if (succeeded) {

@@ -9,24 +9,25 @@ namespace muster::batching {
 /// Which units (rows or whole requests) of a failed run to run again together, until the bad ones
 /// fail alone. Pure. A half whose sibling succeeded is known to be bad without a run of its own.
 ///
-/// At most 2·⌈log2 n⌉·min(bad, 2) extra runs, `bad` being how many units are known to be bad: found
-/// alone, or in disjoint sets that failed; at least 1. One or two bad units are thus always found,
-/// and no client can make a run cost more than a few dozen.
+/// Halving goes on for 2·⌈log2 n⌉·min(bad, 2) extra runs, `bad` being how many units are known to
+/// be bad: found alone, or in disjoint sets that failed; at least 1. One or two bad units are thus
+/// always found by it. With more, halves keep failing, and the units left are run one by one: each
+/// gets what it would have got by itself, and a run full of bad units costs no more than those
+/// units sent alone.
 ///
 ///   Bisection bisection(units);                       // all of them together have failed
 ///   while (!(next = bisection.Next(alive)).empty()) bisection.OnRun(Run(next));
-///   for (int unit : bisection.Rest()) ...             // the budget did not reach these
 class Bisection {
  public:
   explicit Bisection(int units);
 
-  /// The next units to run, or none: all are settled or the budget is used up. Units for which
-  /// `keep(unit)` is false are left out, now and for good.
+  /// The next units to run, or none: all are settled. Units for which `keep(unit)` is false are
+  /// left out, now and for good.
   template <class Keep>
   std::vector<int> Next(Keep&& keep);
   /// What came of the run of Next's units. A single unit that failed is bad.
   void OnRun(bool succeeded);
-  /// Units never settled; ends the bisection.
+  /// Units not settled yet; ends the bisection.
   std::vector<int> Rest();
 
   int runs() const { return runs_; }
@@ -41,6 +42,7 @@ class Bisection {
     bool sibling_failed = false;  // another bad unit is elsewhere
   };
   void Split(const Set& set);
+  void SplitIntoUnits(const Set& set);
   template <class Keep>
   static void Filter(Set& set, Keep&& keep);
 
@@ -68,9 +70,9 @@ std::vector<int> Bisection::Next(Keep&& keep) {
       Split(set);
       continue;
     }
-    if (runs_ >= budget()) {
-      stack_.push_back(std::move(set));
-      return {};
+    if (runs_ >= budget() && set.units.size() > 1) {
+      SplitIntoUnits(set);
+      continue;
     }
     ++runs_;
     running_ = std::move(set);

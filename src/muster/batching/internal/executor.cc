@@ -121,14 +121,10 @@ void Executor::Isolate(std::span<const Slice> slices, const base::Error& error) 
     if (next.empty()) break;
     RunAgain(suspects, next, bisection);
   }
+  if (!suspects.hopeless) return;
   std::vector<int> rest = bisection.Rest();
   std::erase_if(rest, [&](int unit) { return !suspects.open[static_cast<std::size_t>(unit)]; });
-  if (rest.empty()) return;
-  dispatch_.Fail(suspects.SlicesOf(rest), suspects.hopeless.value_or(base::Internal(
-                                              "the run failed because of rows in it, and " +
-                                                  std::to_string(bisection.runs()) +
-                                                  " further runs were not enough to tell which",
-                                              "BACKEND_ERROR")));
+  if (!rest.empty()) dispatch_.Fail(suspects.SlicesOf(rest), *suspects.hopeless);
 }
 
 void Executor::RunAgain(Suspects& suspects, const std::vector<int>& units, Bisection& bisection) {

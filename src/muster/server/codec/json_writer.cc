@@ -4,7 +4,6 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <type_traits>
 
 namespace muster::server::codec {
@@ -112,22 +111,6 @@ void AppendJsonNumber(std::string& out, double value) { AppendNumber(out, value)
 void AppendJsonNumber(std::string& out, float value) { AppendNumber(out, value); }
 void AppendJsonNumber(std::string& out, std::int64_t value) { AppendNumber(out, value); }
 void AppendJsonNumber(std::string& out, std::uint64_t value) { AppendNumber(out, value); }
-
-void JsonWriter::Comma() {
-  if (need_comma_) out_ += ',';
-  need_comma_ = true;
-}
-
-void JsonWriter::Open(char c) {
-  Comma();
-  out_ += c;
-  need_comma_ = false;
-}
-
-void JsonWriter::Close(char c) {
-  out_ += c;
-  need_comma_ = true;
-}
 
 void JsonWriter::Key(std::string_view key) {
   // Once for all of it: keys are most of a small answer.

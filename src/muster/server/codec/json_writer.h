@@ -56,9 +56,19 @@ class JsonWriter {
   }
 
  private:
-  void Open(char c);
-  void Close(char c);
-  void Comma();
+  void Open(char c) {
+    Comma();
+    out_ += c;
+    need_comma_ = false;
+  }
+  void Close(char c) {
+    out_ += c;
+    need_comma_ = true;
+  }
+  void Comma() {
+    if (need_comma_) out_ += ',';
+    need_comma_ = true;
+  }
   std::string& out_;
   bool need_comma_ = false;
 };

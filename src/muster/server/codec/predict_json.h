@@ -21,8 +21,9 @@ enum class Dialect : std::uint8_t { kInputs, kFeatures, kInstances };
 
 struct DecodeLimits {
   std::size_t max_depth = 100;
-  std::size_t max_values = 16'777'216;  ///< JSON values of one body
-  std::size_t max_keys = 1'024;         ///< of one object
+  /// JSON values of one body; checked before it is parsed, empty lists and objects counting twice.
+  std::size_t max_values = 16'777'216;
+  std::size_t max_keys = 1'024;  ///< of one object
   std::int64_t max_rows = 1'000'000;
   std::chrono::milliseconds max_timeout{300'000};
 };
@@ -47,7 +48,8 @@ struct PredictCall {
   std::vector<tensor::Shape> input_shapes;  ///< of `inputs`, which the engine takes away
 };
 
-/// An item that could not be decoded: its slot in the answer is null with this reason.
+/// An item that could not be decoded: its slot in the answer is null with this reason. Of a body's
+/// errors only the first thousand keep their text.
 struct SlotError {
   std::int64_t slot = 0;
   base::Error error;

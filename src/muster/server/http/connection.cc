@@ -4,7 +4,6 @@
 
 #include "muster/base/text.h"
 #include "muster/server/http/negotiation.h"
-#include "muster/telemetry/log.h"
 
 namespace muster::server::http {
 namespace {
@@ -124,6 +123,8 @@ void Connection::Refuse(const base::Error& error) {
   // A client that waits for our 100 may send its body or not: only closing tells both sides where
   // the next request begins.
   const std::uint64_t left = head_.content_length();
+  // Who speaks methods that HTTP does not know may speak something else altogether.
+  if (head_.method() == Method::kOther) close_ = linger_ = true;
   if (head_.chunked() || left > kMaxDiscard || (head_.expects_continue() && left > 0)) {
     close_ = linger_ = true;
   } else {
@@ -138,11 +139,6 @@ void Connection::Fail(const base::Error& error) {
     set_.counters().protocol_errors.Add();
   }
   if (state_ == State::kHead) set_.NewRequestId(request_id_);  // the client's may be half a one
-  telemetry::Log(telemetry::LogLevel::kInfo, "request refused",
-                 {{"reason", std::string(error.Reason())},
-                  {"detail", error.message},
-                  {"peer", transport_->peer()},
-                  {"request_id", request_id_}});
   close_ = linger_ = true;
   state_ = State::kExecuting;
   SendError(error);

@@ -83,6 +83,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   void TakeRequestId();
   void Refuse(const base::Error& error);
   void Fail(const base::Error& error);
+  void LogError(const base::Error& error, int status);
   void SendContinue();
   void Execute();
   void Read();

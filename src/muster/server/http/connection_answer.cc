@@ -5,6 +5,7 @@
 #include "muster/server/http/connection.h"
 #include "muster/server/http/negotiation.h"
 #include "muster/server/http/response.h"
+#include "muster/telemetry/log.h"
 
 namespace muster::server::http {
 namespace {
@@ -29,8 +30,22 @@ void Connection::AddHeader(std::string_view name, std::string_view value) {
   AppendHeaderLine(headers_, name, value);
 }
 
+void Connection::LogError(const base::Error& error, int status) {
+  const auto left_out = set_.log_limiter().Admit(set_.loop().Now());
+  if (!left_out) return;
+  telemetry::Log(status < 500 ? telemetry::LogLevel::kInfo : telemetry::LogLevel::kWarning,
+                 "request failed",
+                 {{"status", std::to_string(status)},
+                  {"reason", std::string(error.Reason())},
+                  {"detail", error.message},
+                  {"peer", transport_ ? transport_->peer() : std::string("gone")},
+                  {"request_id", request_id_},
+                  {"left_out", std::to_string(*left_out)}});
+}
+
 void Connection::SendError(const base::Error& error) {
   const int status = HttpStatus(error);
+  LogError(error, status);
   out_.clear();
   AppendErrorBody(out_, error, request_id_);
   AppendRetryAfter(headers_, error, status);

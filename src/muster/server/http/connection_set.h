@@ -17,6 +17,7 @@
 #include "muster/server/http/routes.h"
 #include "muster/server/http/transport.h"
 #include "muster/telemetry/counter.h"
+#include "muster/telemetry/log_limiter.h"
 
 namespace muster::server::http {
 
@@ -65,6 +66,7 @@ class ConnectionSet {
   ServerContext& context() { return context_; }
   const HttpOptions& options() const { return context_.options; }
   Counters& counters() { return counters_; }
+  telemetry::LogLimiter& log_limiter() { return log_limiter_; }
   bool draining() const { return draining_; }
   std::string_view Date(base::TimePoint now) { return date_.At(now); }
   /// `plain` compressed, in a buffer that lives until the next call.
@@ -83,6 +85,7 @@ class ConnectionSet {
   ServerContext& context_;
   std::vector<std::shared_ptr<Connection>> connections_;
   Counters counters_;
+  telemetry::LogLimiter log_limiter_{100};
   DateText date_;
   Deflater deflater_;
   std::string compressed_;

@@ -17,6 +17,7 @@
 #include "muster/server/http/response.h"
 #include "muster/server/http/tcp_listener.h"
 #include "muster/server/http/tcp_transport.h"
+#include "muster/telemetry/log.h"
 
 namespace muster::server::http {
 namespace {
@@ -25,6 +26,18 @@ std::size_t HalfOfDescriptorLimit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 65'536;
   return limit.rlim_cur / 2;
+}
+
+// Half of the descriptors stay for the other listener, models and files, whatever was asked for:
+// without any left not even a probe would be answered.
+std::size_t ConnectionCap(int asked) {
+  const std::size_t cap = HalfOfDescriptorLimit();
+  if (asked <= 0) return cap;
+  if (static_cast<std::size_t>(asked) <= cap) return static_cast<std::size_t>(asked);
+  telemetry::Log(telemetry::LogLevel::kWarning,
+                 "max_connections is over half of the descriptor limit",
+                 {{"asked", std::to_string(asked)}, {"used", std::to_string(cap)}});
+  return cap;
 }
 
 // Says why, as well as a socket that nobody will wait for can, and closes.
@@ -64,9 +77,7 @@ class Server final : public HttpServer {
   Server(const HttpOptions& options, RouteTable routes, base::Clock& clock)
       : clock_(clock),
         context_(options, std::move(routes), clock),
-        max_connections_(options.max_connections > 0
-                             ? static_cast<std::size_t>(options.max_connections)
-                             : HalfOfDescriptorLimit()) {
+        max_connections_(ConnectionCap(options.max_connections)) {
     for (int i = 0; i < options.threads; ++i) {
       workers_.push_back(std::make_unique<Worker>(clock, context_));
     }
