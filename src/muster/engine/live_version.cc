@@ -6,7 +6,7 @@
 namespace muster::engine {
 namespace {
 
-batching::BatcherOptions OptionsFor(const LiveVersion& live, int cores) {
+batching::BatcherOptions OptionsFor(const LiveVersion& live) {
   const registry::ModelConfig& config = live.config;
   batching::BatcherOptions options;
   // The names were checked with the configuration.
@@ -17,7 +17,7 @@ batching::BatcherOptions OptionsFor(const LiveVersion& live, int cores) {
   if (live.batchable && live.spec.batch_axis == model::BatchAxis::kFixed) {
     options.policy.max_batch_size = std::min(config.max_batch_size, live.spec.fixed_batch);
   }
-  options.instances = config.instances > 0 ? config.instances : cores;
+  options.instances = config.instances;
   options.threads_per_instance = config.threads;
   options.max_queue_rows = config.max_queue_rows;
   if (options.max_queue_rows == 0) {
@@ -86,9 +86,10 @@ base::Result<std::unique_ptr<LiveVersion>> StartVersion(const registry::ModelCon
   }
   live->batchable = config.batchable.value_or(live->proof.batchable) &&
                     live->spec.batch_axis != model::BatchAxis::kNone;
-  MUSTER_ASSIGN_OR_RETURN(live->batcher,
-                          batching::Batcher::Create(*live->model, live->proof.probe,
-                                                    OptionsFor(*live, cores), device, clock));
+  if (live->config.instances == 0) live->config.instances = cores;
+  MUSTER_ASSIGN_OR_RETURN(
+      live->batcher,
+      batching::Batcher::Create(*live->model, live->proof.probe, OptionsFor(*live), device, clock));
   return live;
 }
 

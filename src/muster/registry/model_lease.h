@@ -19,7 +19,7 @@ class ServedVersion {
   /// Labels are the configuration's where it has any.
   model::ModelSpec spec;
   model::PredictionLayout layout;
-  ModelConfig config;
+  ModelConfig config;  ///< what was left automatic is filled in
 };
 
 /// Keeps a version alive for as long as a request needs it: a reload swaps what new requests get

@@ -11,16 +11,20 @@ namespace {
 using base::InvalidArgument;
 using base::Status;
 
-/// One body on its way: its calls run at once, the last to come back writes the answer.
+/// One body on its way: `width` of its calls run at a time, the last to come back writes the
+/// answer.
 struct PredictFlow {
   const ApiContext& context;
   http::ExchangePtr exchange;
   codec::DecodedBody body;
-  std::vector<codec::CallResult> results;
-  std::size_t outstanding = 0;
-  base::TimePoint submitted;
+  std::optional<base::Duration> timeout;
   std::string& out;
   base::UniqueFunction<void(Status)> done;
+  std::vector<codec::CallResult> results = {};
+  std::size_t width = 0;
+  std::size_t next = 0;
+  std::size_t finished = 0;
+  base::TimePoint submitted = {};
 
   void Finish() {
     const codec::AnswerContext answer{.request_id = exchange->request_id(),
@@ -46,23 +50,54 @@ engine::PredictRequest ToRequest(const codec::DecodedBody& body, codec::PredictC
   return request;
 }
 
-void Launch(const std::shared_ptr<PredictFlow>& flow, std::optional<base::Duration> timeout) {
-  const std::size_t calls = flow->body.calls.size();
-  flow->results.resize(calls, codec::CallResult(base::Internal("no answer")));
-  flow->outstanding = calls;
-  flow->submitted = flow->context.clock.Now();
-  if (calls == 0) {  // every item was refused by the decoder; their slots say why
-    flow->Finish();
-    return;
+/// A model never has more runs at once than instances, so a wider `max_parallelism` holds by
+/// itself. A narrower one is kept by sending single rows, each of which is one run, so many at a
+/// time.
+std::size_t KeepParallelism(codec::DecodedBody& body) {
+  if (!body.max_parallelism) return body.calls.size();
+  const auto narrow = [&](const codec::PredictCall& call) {
+    return call.rows > 1 && *body.max_parallelism < call.model->config.instances;
+  };
+  std::vector<codec::PredictCall> calls;
+  for (codec::PredictCall& call : body.calls) {
+    if (!narrow(call)) {
+      calls.push_back(std::move(call));
+      continue;
+    }
+    for (std::int64_t row = 0; row < call.rows; ++row) {
+      codec::PredictCall single{.model = call.model, .rows = 1};
+      single.slots = {call.slots[static_cast<std::size_t>(row)]};
+      for (const tensor::Tensor& input : call.inputs) {
+        single.inputs.push_back(input.Rows(row, 1));
+        single.input_shapes.push_back(single.inputs.back().shape());
+      }
+      calls.push_back(std::move(single));
+    }
   }
-  for (std::size_t i = 0; i < calls; ++i) {
+  body.calls = std::move(calls);
+  return static_cast<std::size_t>(*body.max_parallelism);
+}
+
+void LaunchUpToWidth(const std::shared_ptr<PredictFlow>& flow) {
+  while (flow->next < flow->body.calls.size() && flow->next - flow->finished < flow->width) {
+    const std::size_t i = flow->next++;
     flow->context.engine.Predict(
-        ToRequest(flow->body, flow->body.calls[i], *flow->exchange, timeout),
+        ToRequest(flow->body, flow->body.calls[i], *flow->exchange, flow->timeout),
         &flow->exchange->loop(), [flow, i](base::Result<engine::PredictResponse> result) {
           flow->results[i] = std::move(result);
-          if (--flow->outstanding == 0) flow->Finish();
+          if (++flow->finished == flow->results.size()) return flow->Finish();
+          LaunchUpToWidth(flow);
         });
   }
+}
+
+void Launch(const std::shared_ptr<PredictFlow>& flow) {
+  flow->width = KeepParallelism(flow->body);
+  flow->results.resize(flow->body.calls.size(), codec::CallResult(base::Internal("no answer")));
+  flow->submitted = flow->context.clock.Now();
+  // Without calls every item was refused by the decoder; their slots say why.
+  if (flow->results.empty()) return flow->Finish();
+  LaunchUpToWidth(flow);
 }
 
 void HandlePredict(const ApiContext& context, const http::ExchangePtr& exchange, bool batch) {
@@ -139,9 +174,8 @@ void PredictJson(const ApiContext& context, const http::ExchangePtr& exchange,
   if (!decoded) return done(std::move(decoded).error());
   std::optional<base::Duration> limit = *timeout;
   if (decoded->timeout && (!limit || *decoded->timeout < *limit)) limit = decoded->timeout;
-  auto flow = std::make_shared<PredictFlow>(
-      PredictFlow{context, exchange, *std::move(decoded), {}, 0, {}, out, std::move(done)});
-  Launch(flow, limit);
+  Launch(std::make_shared<PredictFlow>(
+      PredictFlow{context, exchange, *std::move(decoded), limit, out, std::move(done)}));
 }
 
 void AddPredictRoutes(http::RouteTable& table, const ApiContext& context) {

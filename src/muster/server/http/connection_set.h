@@ -85,7 +85,7 @@ class ConnectionSet {
   ServerContext& context_;
   std::vector<std::shared_ptr<Connection>> connections_;
   Counters counters_;
-  telemetry::LogLimiter log_limiter_{100};
+  telemetry::LogLimiter log_limiter_{1000};  // lines a second
   DateText date_;
   Deflater deflater_;
   std::string compressed_;

@@ -83,9 +83,17 @@ TEST_F(ConnectionTest, RefusesMethodsWithWhatIsAllowed) {
   const Answer answer = Ask(peer, Post("/hello", "x"));
   EXPECT_EQ(answer.status, 405);
   EXPECT_EQ(answer.Header("allow"), "GET, HEAD, OPTIONS");
-  EXPECT_EQ(Ask(peer, "TRACE /hello HTTP/1.1\r\nHost: h\r\n\r\n").status, 405);  // P13
-  EXPECT_EQ(Ask(peer, "BREW /hello HTTP/1.1\r\nHost: h\r\n\r\n").status, 405);
-  EXPECT_EQ(Ask(peer, "BREW /none HTTP/1.1\r\nHost: h\r\n\r\n").status, 404);
+  EXPECT_EQ(answer.Header("connection"), "");
+}
+
+TEST_F(ConnectionTest, ClosesAfterAMethodThatIsNoneOfOurs) {  // P13
+  for (const auto& [line, status] :
+       {std::pair{"TRACE /hello", 405}, {"BREW /hello", 405}, {"BREW /none", 404}}) {
+    Peer peer = Connect();
+    const Answer answer = Ask(peer, std::string(line) + " HTTP/1.1\r\nHost: h\r\n\r\n");
+    EXPECT_EQ(answer.status, status);
+    EXPECT_EQ(answer.Header("connection"), "close");
+  }
 }
 
 TEST_F(ConnectionTest, AnswersOptions) {

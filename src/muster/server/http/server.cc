@@ -22,22 +22,25 @@
 namespace muster::server::http {
 namespace {
 
-std::size_t HalfOfDescriptorLimit() {
+std::size_t DescriptorLimit() {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 65'536;
-  return limit.rlim_cur / 2;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return 131'072;
+  return limit.rlim_cur;
 }
 
-// Half of the descriptors stay for the other listener, models and files, whatever was asked for:
-// without any left not even a probe would be answered.
+// Some descriptors stay for the other listener, models and files, whatever was asked for: without
+// any left not even a probe would be answered.
 std::size_t ConnectionCap(int asked) {
-  const std::size_t cap = HalfOfDescriptorLimit();
-  if (asked <= 0) return cap;
-  if (static_cast<std::size_t>(asked) <= cap) return static_cast<std::size_t>(asked);
+  constexpr std::size_t kReserve = 256;
+  const std::size_t limit = DescriptorLimit();
+  if (asked <= 0) return limit / 2;
+  const std::size_t most = limit - std::min(kReserve, limit / 2);
+  const auto wanted = static_cast<std::size_t>(asked);
+  if (wanted <= most) return wanted;
   telemetry::Log(telemetry::LogLevel::kWarning,
-                 "max_connections is over half of the descriptor limit",
-                 {{"asked", std::to_string(asked)}, {"used", std::to_string(cap)}});
-  return cap;
+                 "max_connections is more than the descriptor limit allows",
+                 {{"asked", std::to_string(wanted)}, {"used", std::to_string(most)}});
+  return most;
 }
 
 // Says why, as well as a socket that nobody will wait for can, and closes.
