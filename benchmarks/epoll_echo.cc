@@ -36,6 +36,10 @@ int ListenOn(std::uint16_t port) {
     std::perror("listen");
     std::exit(1);
   }
+  socklen_t size = sizeof address;
+  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size);
+  std::printf("http://127.0.0.1:%d\n", ntohs(address.sin_port));
+  std::fflush(stdout);
   return fd;
 }
 

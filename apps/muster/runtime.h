@@ -2,9 +2,10 @@
 
 #include <memory>
 
+#include "apps/muster/options.h"
+
 #include "muster/backends/onnx/onnx_loader.h"
 #include "muster/base/result.h"
-#include "apps/muster/options.h"
 
 namespace muster::app {
 

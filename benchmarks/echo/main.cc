@@ -2,7 +2,8 @@
 // constant. What a model behind the same socket can reach at most. Interface and number of answer
 // bytes are those of examples/models/iris.
 //
-//   muster_echo PORT
+//   muster_echo PORT             connection, codec and encoder
+//   muster_echo PORT connection  the connection alone: the same answer, written beforehand
 
 #include <cstdio>
 #include <cstdlib>
@@ -74,6 +75,20 @@ class ConstantEngine final : public engine::Engine {
     return p;
   }());
 };
+
+/// The route alone, answering `text`: what the connection costs without the codec.
+server::http::RouteTable ConstantRoutes(std::string text) {
+  server::http::Route route;
+  route.method = server::http::Method::kPost;
+  route.pattern = "/predict/{model}";
+  route.handler = [text = std::move(text)](const server::http::ExchangePtr& exchange) {
+    exchange->out() += text;
+    exchange->Send(200, server::http::kJson);
+  };
+  server::http::RouteTable table;
+  table.Add(std::move(route));
+  return table;
+}
 
 }  // namespace
 

@@ -35,8 +35,8 @@ class LocalEngine : public Engine {
   static base::Result<std::unique_ptr<LocalEngine>> Create(const EngineOptions& options,
                                                            model::ModelLoader& loader,
                                                            base::Clock& clock);
-  /// Shows the versions of a model as LOADING until Load has been called for it, so that requests for
-  /// it get "not ready" and not "unknown" meanwhile.
+  /// Shows the versions of a model as LOADING until Load has been called for it, so that requests
+  /// for it get "not ready" and not "unknown" meanwhile.
   virtual void Announce(const registry::ModelFolder& folder) = 0;
   /// Loads every version of a model: reads it, proves what may be batched, starts its instances.
   /// Blocks. A version that fails is kept as FAILED with its reason; the first reason is returned.

@@ -97,7 +97,10 @@ base::Result<std::vector<ModelFolder>> FindBelow(const std::string& text) {
   const fs::file_status status = fs::status(path, error);
   std::vector<ModelFolder> found;
   if (!fs::exists(status)) {
-    found.push_back({path.stem().string(), {}, {}, NotFound("no such file or folder: " + path.filename().string())});
+    found.push_back({path.stem().string(),
+                     {},
+                     {},
+                     NotFound("no such file or folder: " + path.filename().string())});
     return found;
   }
   if (!fs::is_directory(status)) {
