@@ -20,6 +20,8 @@ namespace {
 
 using namespace muster;
 
+constexpr std::size_t kAnswerBytes = 540;  // of the codec's answer, about
+
 class ConstantVersion final : public registry::ServedVersion {};
 
 engine::ModelLease IrisInterface() {
@@ -101,8 +103,10 @@ int main(int argc, char** argv) {
                                   .http_stats = {}};
   server::http::HttpOptions options;
   options.port = static_cast<std::uint16_t>(argc > 1 ? std::atoi(argv[1]) : 0);
-  auto server =
-      server::http::HttpServer::Listen(options, server::api::ApiRoutes(context), base::RealClock());
+  const bool connection_only = argc > 2;
+  auto routes = connection_only ? ConstantRoutes(std::string(kAnswerBytes, 'x'))
+                                : server::api::ApiRoutes(context);
+  auto server = server::http::HttpServer::Listen(options, std::move(routes), base::RealClock());
   if (!server) {
     std::fprintf(stderr, "%s\n", server.error().message.c_str());
     return 1;
