@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <fstream>
+#include <sched.h>
 #include <set>
 #include <sstream>
 #include <thread>
@@ -196,6 +197,13 @@ std::vector<Setting> MakeSettings() {
   return s;
 }
 
+/// The cores this process may run on: fewer than the machine's in a container or under taskset.
+int UsableCores() {
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof set, &set) == 0) return std::max(1, CPU_COUNT(&set));
+  return static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+}
+
 const Setting* FindSetting(std::string_view name) {
   for (const Setting& setting : Settings()) {
     if (setting.name == name) return &setting;
@@ -308,7 +316,7 @@ std::string VariableOf(const Setting& setting) {
 
 base::Result<Options> ReadOptions(const std::string& config_file, const GivenValues& command_line) {
   Options options;
-  options.engine.cores = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  options.engine.cores = UsableCores();
   if (!config_file.empty()) MUSTER_RETURN_IF_ERROR(ApplyFile(options, config_file));
   MUSTER_RETURN_IF_ERROR(ApplyEnvironment(options));
   for (const auto& [name, text] : command_line) {

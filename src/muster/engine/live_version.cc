@@ -1,5 +1,6 @@
 #include "muster/engine/internal/live_version.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 
@@ -21,8 +22,11 @@ batching::BatcherOptions OptionsFor(const LiveVersion& live) {
   options.threads_per_instance = config.threads;
   options.max_queue_rows = config.max_queue_rows;
   if (options.max_queue_rows == 0) {
-    // A model that may not be batched is slow to empty its queue, not slow to fill it.
-    options.max_queue_rows = 2 * config.max_batch_size * options.instances;
+    // Two batches ahead of every instance, but never so few that a few hundred clients with one
+    // request each are refused; and a model that may not be batched is slow to empty its queue, not
+    // slow to fill it.
+    constexpr std::int64_t kLeast = 512;
+    options.max_queue_rows = std::max(kLeast, 2 * config.max_batch_size * options.instances);
   }
   return options;
 }

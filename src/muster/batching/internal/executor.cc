@@ -1,6 +1,8 @@
 #include "muster/batching/internal/executor.h"
 
 #include <optional>
+#include <pthread.h>
+#include <sched.h>
 #include <string>
 #include <utility>
 
@@ -78,6 +80,11 @@ Executor::Executor(const model::ModelSpec& spec, std::unique_ptr<model::Instance
       runner_(spec, std::move(instance), clock) {}
 
 void Executor::Work() {
+  // Woken by the first row of a loop's turn, an executor that shares the loop's core would preempt
+  // it and run that row alone. As a batch thread (sched(7)) it never preempts on waking: the turn's
+  // other rows join the queue first. Where a core is idle it starts at once all the same.
+  const sched_param no_priority{};
+  pthread_setschedparam(pthread_self(), SCHED_BATCH, &no_priority);
   while (const FormedBatch batch = dispatch_.Next(seat_)) Execute(batch);
 }
 
