@@ -636,6 +636,10 @@ def test_a_wrong_flag_is_named():
     assert "--help" in error
 
 
+def test_a_mistyped_flag_is_named_with_the_nearest():
+    assert "Did you mean --http-port?" in fails(2, "serve", EXAMPLES, "--http-prt", "0")
+
+
 def test_a_wrong_command_is_named():
     assert "sreve" in fails(2, "sreve", EXAMPLES)
 

@@ -1,11 +1,15 @@
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "apps/muster/commands.h"
 #include "apps/muster/runtime.h"
 #include <CLI/CLI.hpp>
 
+#include "muster/base/text.h"
 #include "muster/telemetry/log.h"
 
 namespace muster::app {
@@ -56,6 +60,21 @@ int Version(const Options& options) {
   return 0;
 }
 
+/// Names the flag that an unknown one was probably meant to be.
+void SuggestFlags(int argc, char** argv) {
+  std::vector<std::string> flags = {"--config", "--model", "--input", "--help"};
+  for (const Setting& setting : Settings()) flags.push_back(FlagOf(setting));
+  const std::vector<std::string_view> known(flags.begin(), flags.end());
+  for (int i = 1; i < argc; ++i) {
+    std::string_view flag(argv[i]);
+    flag = flag.substr(0, flag.find('='));
+    if (!flag.starts_with("--") || std::ranges::find(known, flag) != known.end()) continue;
+    if (const std::string_view nearest = base::NearestOf(flag, known); !nearest.empty()) {
+      std::fprintf(stderr, "Did you mean %s?\n", std::string(nearest).c_str());
+    }
+  }
+}
+
 telemetry::LogLevel LevelOf(const std::string& name) {
   if (name == "debug") return telemetry::LogLevel::kDebug;
   if (name == "warning") return telemetry::LogLevel::kWarning;
@@ -90,7 +109,9 @@ int Run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : kUsage;
+    const int code = app.exit(e) == 0 ? 0 : kUsage;
+    if (code != 0) SuggestFlags(argc, argv);
+    return code;
   }
   if (app.get_subcommands().empty()) {
     std::fprintf(stderr, "muster: expected a command; muster --help lists them\n");
