@@ -490,7 +490,8 @@ def occupied(tmp_path):
     config = "instances: 1\nmax_batch_size: 1\nmax_queue_rows: 1000\n"
     copy_model(MODELS / "slow", tmp_path, config=config)
     with Server(tmp_path) as server, server.connect() as connection:
-        connection.send(wire.post("/predict/batch", {"inputs": [1.0] * 20}))
+        # Before whatever comes later, deadline or not.
+        connection.send(wire.post("/predict/batch", {"inputs": [1.0] * 20, "priority": 1}))
         wait_until(lambda: server.model("slow")["batching"]["running"] == 1, "a run")
         yield server
         assert connection.response().status == 200

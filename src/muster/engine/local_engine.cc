@@ -177,8 +177,11 @@ class LocalEngineImpl final : public LocalEngine {
     item.cancelled = std::move(request.cancelled);
     item.client = std::move(request.client_id);
     item.home = home;
-    item.done = [this, start, lease = std::move(request.model),
+    item.done = [this, start, deadline = item.deadline, lease = std::move(request.model),
                  done = std::move(done)](base::Result<batching::WorkResult> work) mutable {
+      if (work && clock_.Now() > deadline) {
+        work = base::DeadlineExceeded("the deadline passed while the model was running", "EXPIRED");
+      }
       Finish(start, std::move(lease), std::move(work), done);
     };
     return item;

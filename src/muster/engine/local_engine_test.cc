@@ -157,6 +157,20 @@ TEST_F(LocalEngineTest, AppliesTheDefaultDeadlineToARequestThatNamesNone) {
   while (!first) loop_.AwaitAndRun();
 }
 
+TEST_F(LocalEngineTest, AnswersTooLateARunWithTheDeadlineAndNotWithItsResult) {
+  ASSERT_TRUE(Load("m", "doubling"));
+  loader_.last().Hold();
+  PredictRequest request = Request({1});
+  request.timeout = std::chrono::milliseconds(5);
+  std::optional<base::Result<PredictResponse>> answer;
+  engine_->Predict(std::move(request), &loop_, [&](auto r) { answer = std::move(r); });
+  loader_.last().AwaitRunning(1);
+  clock_.Advance(std::chrono::milliseconds(6));
+  loader_.last().Release();
+  while (!answer) loop_.AwaitAndRun();
+  EXPECT_EQ(answer->error().code, Code::kDeadlineExceeded);
+}
+
 TEST_F(LocalEngineTest, ShowsItsFiguresAsMetrics) {
   ASSERT_TRUE(Load("m", "doubling"));
   ASSERT_TRUE(Predict(Request({1, 2})));
