@@ -69,8 +69,9 @@ void PrintCurlLines(const engine::Engine& engine, const std::string& url) {
     example |= m.name == "example";
     rows.emplace_back(m.name, SampleRow(m.lease->spec));
   }
-  std::stable_sort(rows.begin(), rows.end(),
-                   [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
+  std::sort(rows.begin(), rows.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.second.size(), a.first) < std::pair(b.second.size(), b.first);
+  });
   if (rows.empty()) {
     std::printf("  curl -s %s/health\n", url.c_str());
     return;

@@ -111,7 +111,7 @@ TEST_F(HeldInstance, AnswersSixtyFourQueuedRequestsInAsFewRunsAsTheirSizeAllows)
     const json alone = Await(Predict(i));
     const json& together = answers[static_cast<std::size_t>(i)];
     EXPECT_EQ(alone["result"]["label"], together["result"]["label"]);
-    for (int k = 0; k < 2; ++k) {
+    for (std::size_t k = 0; k < 2; ++k) {
       EXPECT_NEAR(alone["result"]["probabilities"][k].get<double>(),
                   together["result"]["probabilities"][k].get<double>(), 1e-6);
     }
