@@ -1,70 +1,11 @@
 #include "muster/batching/batch_queue.h"
 
 #include <algorithm>
-#include <string_view>
-#include <unordered_map>
 #include <utility>
 
-#include "muster/batching/internal/bucket.h"
-#include "muster/batching/internal/index_heap.h"
-#include "muster/batching/internal/pending.h"
+#include "muster/batching/internal/queue_state.h"
 
 namespace muster::batching {
-namespace {
-
-using std::chrono::milliseconds;
-
-constexpr milliseconds kRetryWhenUnknown{100};
-constexpr milliseconds kRetryAtMost{60'000};
-constexpr milliseconds kRetryElsewhere{1'000};  // draining: another replica, or the next process
-
-// The share of the request's bytes that its untaken rows stand for; the shares taken one after
-// another add up to exactly all of them.
-std::size_t UntakenBytes(const Pending& pending) {
-  const auto rows = static_cast<std::size_t>(pending.item.rows);
-  return pending.bytes - pending.bytes * static_cast<std::size_t>(pending.taken) / rows;
-}
-
-}  // namespace
-
-struct BatchQueue::Impl {
-  Impl(const QueueOptions& o, std::unique_ptr<Policy> p) : options(o), policy(std::move(p)) {}
-
-  const QueueOptions options;
-  const std::unique_ptr<Policy> policy;
-
-  BucketTable buckets;
-  // Buckets with rows: those the policy would launch, by their head; those it makes wait, by when
-  // it wants to be asked again. One that waits is asked again only then or when it changes, so it
-  // costs the others nothing.
-  IndexHeap<Bucket, OrderKey, &Bucket::ready_place> ready;
-  IndexHeap<Bucket, base::TimePoint, &Bucket::wake_place> sleeping;
-  IndexHeap<Pending, base::TimePoint, &Pending::expiry_place> expiry;
-  std::vector<PendingPtr> dead;
-  std::unordered_map<std::string, base::TimePoint> isolated;  // client → until
-
-  std::uint64_t next_sequence = 0;
-  std::int64_t rows = 0;
-  std::int64_t requests = 0;
-  std::size_t bytes = 0;
-  double row_nanos = 0;  // moving average over runs; 0: none yet
-  bool draining = false;
-  base::TimePoint now = base::TimePoint::min();  // the latest that any call was told
-
-  void Tell(base::TimePoint time) { now = std::max(now, time); }
-  base::Status Admit(const Pending& pending) const;
-  base::Error Full(const Pending& pending) const;
-  milliseconds TimeToDrain() const;
-  std::string_view BucketClient(const std::string& client);
-  PendingPtr Unlink(Pending& pending);
-  void Expire();
-  bool DropCancelledHead(Bucket& bucket);
-  Decision Decide(const Bucket& bucket);
-  void Refile(Bucket& bucket);
-  void WakeBuckets();
-  FormedBatch Take(Bucket& bucket, const Decision& decision);
-  Slice TakeFrom(Pending& head, std::int64_t count);
-};
 
 BatchQueue::BatchQueue(QueueOptions options, std::unique_ptr<Policy> policy)
     : impl_(new Impl(options, std::move(policy))) {}
@@ -97,55 +38,13 @@ base::Status BatchQueue::Push(const PendingPtr& pending, base::TimePoint now) {
   if (item.deadline != base::kNever) impl_->expiry.Push(*pending, item.deadline);
   Bucket& bucket = impl_->buckets.FindOrAdd(item.inputs, impl_->BucketClient(item.client));
   bucket.Append(*pending);
+  impl_->AddWork(bucket, item.rows);
   impl_->Refile(bucket);
   return {};
 }
 
-base::Status BatchQueue::Impl::Admit(const Pending& pending) const {
-  const WorkItem& item = pending.item;
-  if (item.cancelled.stop_requested()) return base::Cancelled("the client gave the request up");
-  if (item.deadline <= now) {
-    return base::DeadlineExceeded("the deadline had passed before the request was queued",
-                                  "EXPIRED");
-  }
-  if (draining) {
-    base::Error error = base::Unavailable("the model is being unloaded", "DRAINING");
-    error.retry_after = kRetryElsewhere;
-    return error;
-  }
-  const bool fits =
-      item.rows <= options.max_rows - rows && pending.bytes + bytes <= options.max_bytes;
-  if (!fits && requests > 0) return Full(pending);
-  return {};
-}
-
-base::Error BatchQueue::Impl::Full(const Pending& pending) const {
-  base::Error error = base::ResourceExhausted(
-      "the model's queue is full: " + std::to_string(rows) + " rows (" + std::to_string(bytes) +
-          " bytes) wait, the bound is " + std::to_string(options.max_rows) + " (" +
-          std::to_string(options.max_bytes) + "), the request has " +
-          std::to_string(pending.item.rows) + " (" + std::to_string(pending.bytes) + ")",
-      "QUEUE_FULL");
-  error.retry_after = TimeToDrain();
-  return error;
-}
-
-// How long one instance would take for what waits: an upper bound where there are more.
-milliseconds BatchQueue::Impl::TimeToDrain() const {
-  if (row_nanos == 0) return kRetryWhenUnknown;
-  const std::chrono::duration<double, std::nano> wait(row_nanos * static_cast<double>(rows));
-  if (wait >= kRetryAtMost) return kRetryAtMost;
-  return std::max(milliseconds(1), std::chrono::ceil<milliseconds>(wait));
-}
-
-// The isolated client whose bucket this request goes to, or the shared bucket's "".
-std::string_view BatchQueue::Impl::BucketClient(const std::string& client) {
-  if (isolated.empty() || client.empty()) return {};
-  const auto found = isolated.find(client);
-  if (found == isolated.end()) return {};
-  if (found->second > now) return client;
-  isolated.erase(found);
-  return {};
+void BatchQueue::Impl::AddWork(const Bucket& bucket, std::int64_t more) {
+  work = requests == 0 ? 0 : work + bucket.row_nanos * static_cast<double>(more);
 }
 
 // --- Leaving
@@ -154,6 +53,7 @@ PendingPtr BatchQueue::Impl::Unlink(Pending& pending) {
   rows -= pending.untaken();
   bytes -= UntakenBytes(pending);
   --requests;
+  AddWork(*pending.bucket, -pending.untaken());
   pending.bucket->Unlink(pending);
   if (expiry.Contains(pending)) expiry.Remove(pending);
   return std::move(pending.queued);
@@ -195,83 +95,7 @@ base::TimePoint BatchQueue::NextDeadline() const {
   return impl_->expiry.empty() ? base::kNever : impl_->expiry.top_key();
 }
 
-// --- Forming
-
-Decision BatchQueue::Impl::Decide(const Bucket& bucket) {
-  return policy->Decide({.now = now,
-                         .waiting_rows = bucket.rows,
-                         .head_rows = bucket.order.top()->untaken(),
-                         .oldest_arrival = bucket.oldest->arrival,
-                         .draining = draining});
-}
-
-// Puts a bucket that has changed where it belongs.
-void BatchQueue::Impl::Refile(Bucket& bucket) {
-  const bool empty = bucket.empty();
-  const Decision decision = empty ? Decision{} : Decide(bucket);
-  if (decision.rows > 0) {
-    ready.Update(bucket, bucket.order.top_key());
-    if (sleeping.Contains(bucket)) sleeping.Remove(bucket);
-    return;
-  }
-  if (ready.Contains(bucket)) ready.Remove(bucket);
-  if (!empty) return sleeping.Update(bucket, decision.wake);
-  if (sleeping.Contains(bucket)) sleeping.Remove(bucket);
-  buckets.OnEmpty(bucket);
-}
-
-void BatchQueue::Impl::WakeBuckets() {
-  while (!sleeping.empty() && sleeping.top_key() <= now) {
-    Bucket& bucket = *sleeping.top();
-    Refile(bucket);
-    MUSTER_CHECK(sleeping.empty() || sleeping.top() != &bucket || sleeping.top_key() > now,
-                 "a policy waits until a time that has passed");
-  }
-}
-
-FormedBatch BatchQueue::PopReady(base::TimePoint now, base::TimePoint* wake) {
-  impl_->Tell(now);
-  impl_->Expire();
-  impl_->WakeBuckets();
-  while (!impl_->ready.empty()) {
-    Bucket& bucket = *impl_->ready.top();
-    FormedBatch batch;
-    // Without a cancelled head another bucket may be next.
-    if (!impl_->DropCancelledHead(bucket)) {
-      const Decision decision = impl_->Decide(bucket);
-      if (decision.rows > 0) batch = impl_->Take(bucket, decision);
-    }
-    impl_->Refile(bucket);
-    if (batch) return batch;
-  }
-  if (wake != nullptr) *wake = impl_->sleeping.empty() ? base::kNever : impl_->sleeping.top_key();
-  return {};
-}
-
-FormedBatch BatchQueue::Impl::Take(Bucket& bucket, const Decision& decision) {
-  FormedBatch batch;
-  batch.formed = now;
-  batch.reason = decision.reason;
-  batch.slices.reserve(
-      std::min<std::size_t>(bucket.order.size(), static_cast<std::size_t>(decision.rows)));
-  while (batch.rows < decision.rows && !bucket.empty()) {
-    if (DropCancelledHead(bucket)) continue;
-    Pending& head = *bucket.order.top();
-    batch.slices.push_back(TakeFrom(head, std::min(head.untaken(), decision.rows - batch.rows)));
-    batch.rows += batch.slices.back().rows;
-  }
-  return batch;
-}
-
-Slice BatchQueue::Impl::TakeFrom(Pending& head, std::int64_t count) {
-  const std::int64_t first = head.taken;
-  const std::size_t before = UntakenBytes(head);
-  head.taken += count;
-  head.bucket->rows -= count;
-  rows -= count;
-  bytes -= before - UntakenBytes(head);
-  return {head.untaken() == 0 ? Unlink(head) : head.queued, first, count};
-}
+// --- Events
 
 bool BatchQueue::HasReady(base::TimePoint now, base::TimePoint* wake) const {
   if (!impl_->ready.empty()) return true;
@@ -279,8 +103,6 @@ bool BatchQueue::HasReady(base::TimePoint now, base::TimePoint* wake) const {
   if (wake != nullptr) *wake = next;
   return next <= now;
 }
-
-// --- Events
 
 void BatchQueue::Drain() {
   impl_->draining = true;
@@ -311,11 +133,19 @@ void BatchQueue::IsolateClient(const std::string& client, base::TimePoint now) {
   }
 }
 
-void BatchQueue::OnRun(std::int64_t rows, base::Duration duration) {
-  constexpr double kWeight = 1.0 / 8;
-  const double nanos = static_cast<double>(duration.count()) / static_cast<double>(rows);
-  impl_->row_nanos += (nanos - impl_->row_nanos) * (impl_->row_nanos == 0 ? 1 : kWeight);
-  impl_->policy->OnRun(rows, duration);
+void BatchQueue::EndRun(std::uint64_t batch, std::optional<base::Duration> took,
+                        base::TimePoint now) {
+  impl_->Tell(now);
+  const auto run = std::find_if(impl_->under_way.begin(), impl_->under_way.end(),
+                                [&](const UnderWay& other) { return other.number == batch; });
+  MUSTER_CHECK(run != impl_->under_way.end(), "a run that did not begin here has ended");
+  if (took) {
+    run->curve->Add(run->rows, *took, impl_->now);
+    impl_->policy->OnRun(run->rows, *took);
+    impl_->last_curve = run->curve;
+  }
+  *run = std::move(impl_->under_way.back());
+  impl_->under_way.pop_back();
 }
 
 std::int64_t BatchQueue::waiting_rows() const { return impl_->rows; }
@@ -328,6 +158,18 @@ base::TimePoint BatchQueue::OldestArrival() const {
     if (!bucket.empty()) oldest = std::min(oldest, bucket.oldest->arrival);
   });
   return oldest;
+}
+
+std::vector<CurvePoint> BatchQueue::Curve(base::TimePoint now) const {
+  return impl_->last_curve ? impl_->last_curve->Points(now) : std::vector<CurvePoint>();
+}
+
+std::int64_t BatchQueue::EfficientRows(base::TimePoint now) const {
+  return impl_->last_curve ? impl_->last_curve->EfficientRows(impl_->options.max_run_rows, now) : 0;
+}
+
+double BatchQueue::OfferedLoad(base::TimePoint now) const {
+  return impl_->offered.At(now) / impl_->options.instances;
 }
 
 }  // namespace muster::batching

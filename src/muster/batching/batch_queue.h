@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,6 +31,7 @@ struct Slice {
 /// Rows that will go into one run together; all of one shape signature.
 struct FormedBatch {
   std::vector<Slice> slices;
+  std::uint64_t number = 0;  ///< for EndRun
   std::int64_t rows = 0;
   base::TimePoint formed;
   LaunchReason reason = LaunchReason::kInstanceFree;
@@ -40,6 +42,18 @@ struct QueueOptions {
   std::int64_t max_rows = 256;                    ///< bound of waiting rows
   std::size_t max_bytes = 256u << 20;             ///< bound of their input bytes
   std::chrono::milliseconds isolate_for{10'000};  ///< how long a client that was bad runs alone
+  int instances = 1;                              ///< that take batches
+  std::int64_t max_run_rows = 1 << 20;            ///< rows of the largest run
+  bool refuse_late = true;  ///< refuse at Push what is expected to miss its deadline
+  bool drop_late = true;    ///< give up what would make a batch late for nothing
+};
+
+/// A point of the learned curve: runs of about `rows` rows.
+struct CurvePoint {
+  double rows = 0;
+  base::Duration typical{0};  ///< median
+  base::Duration upper{0};    ///< few take longer
+  std::uint64_t runs = 0;     ///< seen
 };
 
 /// The waiting requests of one model version and the choice of the next batch: pure state, driven
@@ -52,6 +66,8 @@ struct QueueOptions {
 ///   first and none blocks another;
 /// – expired and cancelled requests are never taken; an expired one no longer counts as waiting
 ///   once any call was told a time at or after its deadline;
+/// – it learns how long runs take, refuses what is expected to miss its deadline, keeps a batch
+///   small enough for its first row's, and under overload gives up rows that would be late anyway;
 /// – counters never drift: waiting_rows() is always the sum of untaken rows of what is queued.
 class BatchQueue {
  public:
@@ -59,8 +75,10 @@ class BatchQueue {
   ~BatchQueue();
 
   /// Accepts a request or says why not: RESOURCE_EXHAUSTED "QUEUE_FULL" (with retry_after),
-  /// DEADLINE_EXCEEDED "EXPIRED" (already past its deadline), CANCELLED, UNAVAILABLE "DRAINING".
-  /// On error the pending is untouched. `now` is its arrival.
+  /// DEADLINE_EXCEEDED "EXPIRED" (already past its deadline), UNAVAILABLE "OVERLOADED" (it would
+  /// miss its deadline; retry_after is when it would not), CANCELLED, UNAVAILABLE "DRAINING". Never
+  /// OVERLOADED while nothing waits and an instance is free. On error the pending is untouched.
+  /// `now` is its arrival.
   base::Status Push(const PendingPtr& pending, base::TimePoint now);
 
   /// The batch to run now on a free instance, or none: then look again at `wake`, or after a Push.
@@ -70,8 +88,8 @@ class BatchQueue {
   /// cancelled; changes nothing.
   bool HasReady(base::TimePoint now, base::TimePoint* wake) const;
 
-  /// Removes and returns what has expired, and what was found cancelled when its turn came. Rows of
-  /// it that are running finish; it will not be taken again.
+  /// Removes and returns what has expired, what was given up as too late, and what was found
+  /// cancelled when its turn came. Rows of it that are running finish; it will not be taken again.
   std::vector<PendingPtr> RemoveDead(base::TimePoint now);
   /// Removes one request's untaken rows; false if it has none in the queue.
   bool Remove(const PendingPtr& pending);
@@ -85,14 +103,20 @@ class BatchQueue {
   /// `client`'s rows run without other clients' until `now` + isolate_for: they broke a run. The
   /// unnamed ("") have nothing in common and are never isolated.
   void IsolateClient(const std::string& client, base::TimePoint now);
-  /// A run of `rows` rows took `duration`.
-  void OnRun(std::int64_t rows, base::Duration duration);
+  /// The run of a batch that PopReady gave is over; each must be reported once. `took`: from
+  /// forming to the end; none if it failed, which teaches nothing.
+  void EndRun(std::uint64_t batch, std::optional<base::Duration> took, base::TimePoint now);
 
   std::int64_t waiting_rows() const;
   std::int64_t waiting_requests() const;
   std::size_t waiting_bytes() const;
   /// Arrival of the oldest waiting request; kNever when empty.
   base::TimePoint OldestArrival() const;
+  /// l(n) and the knee as learned for the shape signature that ran last; empty and 0 before.
+  std::vector<CurvePoint> Curve(base::TimePoint now) const;
+  std::int64_t EfficientRows(base::TimePoint now) const;
+  /// Work offered per unit of the instances' time of late: 1 is all they can do.
+  double OfferedLoad(base::TimePoint now) const;
 
  private:
   struct Impl;

@@ -124,7 +124,10 @@ class NaiveQueue {
   }
 
   BucketView View(std::int64_t width, const Entry& head, base::TimePoint now) const {
-    BucketView view{now, 0, head.untaken(), base::kNever, false};
+    BucketView view{.now = now,
+                    .head_rows = head.untaken(),
+                    .efficient_rows = 1 << 20,  // no run has ended: nothing is learned
+                    .oldest_arrival = base::kNever};
     for (const Entry& e : entries_) {
       if (WidthOf(e) != width) continue;
       view.waiting_rows += e.untaken();

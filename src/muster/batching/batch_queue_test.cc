@@ -276,9 +276,12 @@ TEST(BatchQueue, ExpiredRequestsMakeRoomForNewOnes) {
 
 TEST(BatchQueue, TellsHowLongWhatWaitsWillTake) {
   BatchQueue queue({.max_rows = 10}, Adaptive(4));
-  ASSERT_TRUE(queue.Push(Request({.rows = 10}), kStart));
-  queue.OnRun(4, 20ms);
-  EXPECT_EQ(queue.Push(Request(), kStart).error().retry_after, 50ms);
+  ASSERT_TRUE(queue.Push(Request({.rows = 4}), kStart));
+  queue.EndRun(queue.PopReady(kStart, nullptr).number, 20ms, At(20ms));
+  ASSERT_TRUE(queue.Push(Request({.rows = 4}), At(20ms)));
+  ASSERT_TRUE(queue.PopReady(At(20ms), nullptr));
+  ASSERT_TRUE(queue.Push(Request({.rows = 10}), At(20ms)));
+  EXPECT_EQ(queue.Push(Request(), At(20ms)).error().retry_after, 50ms);
 }
 
 // --- Death in the queue

@@ -58,6 +58,10 @@ struct BatcherSnapshot {
   telemetry::HistogramSnapshot batch_rows;               // rows per run
   telemetry::HistogramSnapshot queue_wait;               // ns, per answered request
   telemetry::HistogramSnapshot run_time;                 // ns, per run
+  // As learned, for the shape signature that ran last; empty and 0 before any run.
+  std::vector<CurvePoint> curve;    // from forming to the end of runs
+  std::int64_t efficient_rows = 0;  // of a run: more do not raise rows/s
+  double offered_load = 0;          // of late; 1 is all that the instances can do
 };
 
 /// Gathers concurrent requests for one model version into runs, on executor threads of its own, one

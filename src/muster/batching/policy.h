@@ -11,16 +11,17 @@
 
 namespace muster::batching {
 
-enum class PolicyKind : std::uint8_t { kAdaptive, kWindow, kNone };
+enum class PolicyKind : std::uint8_t { kAdaptive, kWindow, kAimd, kNone };
 std::string_view PolicyKindName(PolicyKind kind);
 base::Result<PolicyKind> ParsePolicyKind(std::string_view name);
 
 /// What a policy sees of the bucket whose head is next: a snapshot, no references.
 struct BucketView {
   base::TimePoint now;
-  std::int64_t waiting_rows = 0;   ///< of this bucket, ≥ 1
-  std::int64_t head_rows = 0;      ///< not yet taken rows of the head's request
-  base::TimePoint oldest_arrival;  ///< of any row in the bucket
+  std::int64_t waiting_rows = 0;    ///< of this bucket, ≥ 1
+  std::int64_t head_rows = 0;       ///< not yet taken rows of the head's request
+  std::int64_t efficient_rows = 0;  ///< more in one run would not raise rows per second; ≥ 1
+  base::TimePoint oldest_arrival;   ///< of any row in the bucket
   bool draining = false;
 };
 
@@ -45,8 +46,9 @@ class Policy {
 
 struct PolicyOptions {
   PolicyKind kind = PolicyKind::kAdaptive;
-  std::int64_t max_batch_size = 64;       ///< rows per run
-  std::chrono::microseconds max_wait{0};  ///< kWindow: since the oldest waiting row arrived
+  std::int64_t max_batch_size = 64;  ///< rows per run
+  /// kWindow, kAimd: since the oldest waiting row arrived. kAimd takes 0 for its own 100 ms.
+  std::chrono::microseconds max_wait{0};
   base::Status Validate() const;
 };
 

@@ -23,18 +23,21 @@ enum class Isolation : std::uint8_t { kRow, kRequest };
 enum class LaunchReason : std::uint8_t {
   kInstanceFree,  ///< work-conserving: an instance was free
   kFull,          ///< the largest batch was waiting
+  kKnee,          ///< as many rows were waiting as still gain from running together
+  kDeadline,      ///< smaller than it could be, so that its first row is in time
   kDelay,         ///< the oldest row had waited as long as the policy lets it
   kSingle,        ///< policy `none`, or a model that takes one row or one request a run
   kIsolate,       ///< run again without its neighbours after a failed run
   kDrain,         ///< shutdown: what waits is run without further delay
 };
-inline constexpr std::size_t kLaunchReasons = 6;
+inline constexpr std::size_t kLaunchReasons = 8;
 std::string_view LaunchReasonName(LaunchReason reason);
 
 /// One run of the model, as its rows see it.
 struct RunInfo {
   std::uint64_t id = 0;
-  std::int64_t rows = 0;  ///< rows that requests asked for; padding not counted
+  std::uint64_t batch = 0;  ///< the queue's number of the batch; 0: rows of a failed one, again
+  std::int64_t rows = 0;    ///< rows that requests asked for; padding not counted
   LaunchReason reason = LaunchReason::kInstanceFree;
   base::TimePoint formed;    ///< taken from the queue; assembly begins
   base::TimePoint started;   ///< the model starts

@@ -18,7 +18,8 @@ void Collect(const Engine& engine, telemetry::Exposition& page) {
     count("muster_rows_total", "Rows asked for.", b.rows);
     count("muster_rows_succeeded_total", "Rows answered.", b.rows_succeeded);
     count("muster_rows_failed_total", "Rows that the model or its backend failed.", b.rows_failed);
-    count("muster_refused_total", "Requests refused because the queue was full or draining.",
+    count("muster_refused_total",
+          "Requests refused: queue full, draining, or the deadline would be missed.",
           b.requests_refused);
     count("muster_expired_in_queue_total", "Requests whose deadline passed before they were run.",
           b.requests_expired);
@@ -37,6 +38,11 @@ void Collect(const Engine& engine, telemetry::Exposition& page) {
                labels, base::ToMillis(b.oldest_wait) / 1e3);
     page.Gauge("muster_running_rows", "Rows in runs now.", labels,
                static_cast<double>(b.running_rows));
+    page.Gauge("muster_offered_load",
+               "Work that has been arriving, as a share of what the instances can do.", labels,
+               b.offered_load);
+    page.Gauge("muster_efficient_batch_rows", "Rows beyond which a larger run gains nothing.",
+               labels, static_cast<double>(b.efficient_rows));
     page.Sizes("muster_batch_rows", "Rows of a run.", labels, b.batch_rows);
     page.Seconds("muster_queue_wait_seconds", "Time a request waited for its run.", labels,
                  b.queue_wait);

@@ -80,8 +80,8 @@ Status ReadKey(const std::string& key, const YAML::Node& node, const std::string
 }  // namespace
 
 Status ModelConfig::Validate() const {
-  if (policy != "adaptive" && policy != "window" && policy != "none") {
-    return InvalidArgument("`policy` expects adaptive, window or none, got `" +
+  if (policy != "adaptive" && policy != "window" && policy != "aimd" && policy != "none") {
+    return InvalidArgument("`policy` expects adaptive, window, aimd or none, got `" +
                            base::Printable(policy) + "`");
   }
   if (max_batch_size < 1 || max_batch_size > 65'536) {

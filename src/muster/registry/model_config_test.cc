@@ -53,7 +53,7 @@ TEST(ModelConfig, SaysWhatAValueShouldHaveBeen) {
   EXPECT_EQ(ErrorOf("labels: setosa\n"),
             "iris/muster.yaml line 1: `labels` expects a list of strings");
   EXPECT_EQ(ErrorOf("policy: fifo\n"),
-            "iris/muster.yaml: `policy` expects adaptive, window or none, got `fifo`");
+            "iris/muster.yaml: `policy` expects adaptive, window, aimd or none, got `fifo`");
   EXPECT_EQ(ErrorOf("max_wait_ms: .nan\n"), "iris/muster.yaml: `max_wait_ms` expects 0 to 60000");
   EXPECT_EQ(ErrorOf("- a\n"), "iris/muster.yaml: expected a mapping of keys to values");
 }

@@ -1,5 +1,6 @@
 #include "muster/batching/internal/bucket.h"
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -44,18 +45,31 @@ std::uint64_t HashOf(const std::vector<tensor::Tensor>& inputs, std::string_view
 
 OrderKey OrderOf(const Pending& pending) {
   const WorkItem& item = pending.item;
-  return {-static_cast<std::int64_t>(item.priority),
-          item.deadline_is_explicit ? item.deadline : base::kNever, pending.sequence};
+  return {-static_cast<std::int64_t>(item.priority), ExplicitDeadline(pending), pending.sequence};
+}
+
+base::TimePoint ExplicitDeadline(const Pending& pending) {
+  return pending.item.deadline_is_explicit ? pending.item.deadline : base::kNever;
+}
+
+std::int64_t Bucket::RowsBefore(const OrderKey& key) const {
+  if (empty() || key > latest) return rows;
+  std::int64_t before = 0;
+  order.EachBefore(key, [&](const Pending& pending) { before += pending.untaken(); });
+  return before;
 }
 
 void Bucket::Append(Pending& pending) {
+  const OrderKey key = OrderOf(pending);
+  latest = empty() ? key : std::max(latest, key);
   pending.bucket = this;
   pending.older = newest;
   pending.newer = nullptr;
   (newest != nullptr ? newest->newer : oldest) = &pending;
   newest = &pending;
   rows += pending.untaken();
-  order.Push(pending, OrderOf(pending));
+  deadlines += ExplicitDeadline(pending) != base::kNever;
+  order.Push(pending, key);
 }
 
 void Bucket::Unlink(Pending& pending) {
@@ -64,25 +78,30 @@ void Bucket::Unlink(Pending& pending) {
   pending.older = pending.newer = nullptr;
   pending.bucket = nullptr;
   rows -= pending.untaken();
+  deadlines -= ExplicitDeadline(pending) != base::kNever;
   order.Remove(pending);
 }
 
-Bucket& BucketTable::FindOrAdd(const std::vector<tensor::Tensor>& inputs, std::string_view client) {
-  if (last_used_ != nullptr && Matches(*last_used_, inputs, client)) return *last_used_;
-  const std::uint64_t hash = HashOf(inputs, client);
-  const auto [begin, end] = buckets_.equal_range(hash);
+Bucket* BucketTable::Find(const std::vector<tensor::Tensor>& inputs, std::string_view client) {
+  if (last_used_ != nullptr && Matches(*last_used_, inputs, client)) return last_used_;
+  const auto [begin, end] = buckets_.equal_range(HashOf(inputs, client));
   for (auto it = begin; it != end; ++it) {
-    if (Matches(*it->second, inputs, client)) return *(last_used_ = it->second.get());
+    if (Matches(*it->second, inputs, client)) return last_used_ = it->second.get();
   }
+  return nullptr;
+}
+
+Bucket& BucketTable::FindOrAdd(const std::vector<tensor::Tensor>& inputs, std::string_view client) {
+  if (Bucket* const found = Find(inputs, client)) return *found;
   auto bucket = std::make_unique<Bucket>();
   bucket->client = client;
-  bucket->hash = hash;
+  bucket->hash = HashOf(inputs, client);
   EachNumber(inputs, [&](std::int64_t number) {
     bucket->signature.push_back(number);
     return true;
   });
   last_used_ = bucket.get();
-  buckets_.emplace(hash, std::move(bucket));
+  buckets_.emplace(bucket->hash, std::move(bucket));
   return *last_used_;
 }
 

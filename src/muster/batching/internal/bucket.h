@@ -11,6 +11,7 @@
 
 #include "muster/base/clock.h"
 #include "muster/batching/internal/index_heap.h"
+#include "muster/batching/internal/latency_curve.h"
 #include "muster/batching/internal/pending.h"
 #include "muster/tensor/tensor.h"
 
@@ -24,6 +25,8 @@ struct OrderKey {
   auto operator<=>(const OrderKey&) const = default;
 };
 OrderKey OrderOf(const Pending& pending);
+/// kNever where only the server's default limits it.
+base::TimePoint ExplicitDeadline(const Pending& pending);
 
 /// Requests whose rows may share a run: equal row shapes and dtypes of all inputs, and no isolated
 /// client beside another.
@@ -35,13 +38,21 @@ struct Bucket {
   IndexHeap<Pending, OrderKey, &Pending::order_place> order;
   Pending* oldest = nullptr;
   Pending* newest = nullptr;
-  std::int64_t rows = 0;  // not yet taken
+  std::int64_t rows = 0;       // not yet taken
+  std::int64_t deadlines = 0;  // requests with an explicit one
+  OrderKey latest{};           // no waiting request's turn is later
+
+  // Learned for this signature; shared with the runs under way, which may outlive the bucket.
+  std::shared_ptr<LatencyCurve> curve = std::make_shared<LatencyCurve>();
+  double row_nanos = 0;  // of an instance's time, in runs of the best size; 0: not known
 
   // Where the queue keeps it: in exactly one of the two while it has rows, else in neither.
   std::size_t ready_place = kNoPlace;
   std::size_t wake_place = kNoPlace;
 
   bool empty() const { return oldest == nullptr; }
+  /// Untaken rows whose turn is before `key`: O(1) where that is all, else O(requests before it).
+  std::int64_t RowsBefore(const OrderKey& key) const;
   /// Adds the untaken rows of a request that arrived last.
   void Append(Pending& pending);
   void Unlink(Pending& pending);
@@ -52,6 +63,8 @@ struct Bucket {
 class BucketTable {
  public:
   Bucket& FindOrAdd(const std::vector<tensor::Tensor>& inputs, std::string_view client);
+  /// Null where there is none.
+  Bucket* Find(const std::vector<tensor::Tensor>& inputs, std::string_view client);
   /// `bucket` has become empty; it may be destroyed.
   void OnEmpty(Bucket& bucket);
   template <class F>

@@ -5,12 +5,29 @@
 #include <utility>
 
 namespace muster::batching {
+namespace {
+
+base::Error OutcomeOfDead(const Pending& pending, base::TimePoint now) {
+  if (pending.given_up) {
+    return base::DeadlineExceeded("the deadline could not be met any more", "EXPIRED");
+  }
+  if (pending.item.deadline <= now) {
+    return base::DeadlineExceeded("the deadline passed in the queue", "EXPIRED");
+  }
+  return base::Cancelled("the client gave the request up");
+}
+
+}  // namespace
 
 Dispatch::Dispatch(const BatcherOptions& options, Device& device, base::Clock& clock)
     : clock_(clock),
       device_(device),
       flow_(device.AddFlow(options.name)),
-      queue_({options.max_queue_rows, options.max_queue_bytes, options.isolate_for},
+      queue_({.max_rows = options.max_queue_rows,
+              .max_bytes = options.max_queue_bytes,
+              .isolate_for = options.isolate_for,
+              .instances = options.instances,
+              .max_run_rows = options.policy.max_batch_size},
              MakePolicy(options.policy)) {
   sleeping_.reserve(static_cast<std::size_t>(options.instances));
 }
@@ -78,9 +95,7 @@ void Dispatch::CollectDead(base::TimePoint now, Deliveries& out) {
   for (PendingPtr& pending : queue_.RemoveDead(now)) {
     if (pending->state != Pending::State::kAccepted) continue;
     pending->state = Pending::State::kAnswered;
-    pending->outcome = pending->item.deadline <= now
-                           ? base::DeadlineExceeded("the deadline passed in the queue", "EXPIRED")
-                           : base::Cancelled("the client gave the request up");
+    pending->outcome = OutcomeOfDead(*pending, now);
     CountOutcome(pending->outcome->error());
     out.Add(std::move(pending));
   }

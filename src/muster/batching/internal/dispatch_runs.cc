@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "muster/batching/internal/dispatch.h"
@@ -28,11 +29,11 @@ void Dispatch::CountRun(const RunInfo& run, bool succeeded) {
   const base::Duration time = run.finished - run.started;
   batch_rows_.Record(static_cast<std::uint64_t>(run.rows));
   run_time_.Record(time);
-  if (succeeded) {
-    queue_.OnRun(run.rows, time);
-  } else {
-    ++figures_.failed_runs;
-  }
+  if (!succeeded) ++figures_.failed_runs;
+  if (run.batch == 0) return;
+  std::optional<base::Duration> took;
+  if (succeeded) took = run.finished - run.formed;
+  queue_.EndRun(run.batch, took, run.finished);
 }
 
 void Dispatch::Succeed(const RunInfo& run, std::span<const Slice> slices,
@@ -142,9 +143,13 @@ void Dispatch::FillSnapshot(BatcherSnapshot& snapshot) const {
   snapshot = figures_;
   snapshot.waiting_rows = queue_.waiting_rows();
   snapshot.waiting_requests = queue_.waiting_requests();
+  const base::TimePoint now = clock_.Now();
   if (snapshot.waiting_requests > 0) {
-    snapshot.oldest_wait = std::max(base::Duration(0), clock_.Now() - queue_.OldestArrival());
+    snapshot.oldest_wait = std::max(base::Duration(0), now - queue_.OldestArrival());
   }
+  snapshot.curve = queue_.Curve(now);
+  snapshot.efficient_rows = queue_.EfficientRows(now);
+  snapshot.offered_load = queue_.OfferedLoad(now);
   snapshot.batch_rows = batch_rows_.Snapshot();
   snapshot.queue_wait = queue_wait_.Snapshot();
   snapshot.run_time = run_time_.Snapshot();

@@ -91,6 +91,7 @@ void Executor::Work() {
 void Executor::Execute(const FormedBatch& batch) {
   RunInfo info;
   info.id = dispatch_.NewRunId();
+  info.batch = batch.number;
   info.rows = batch.rows;
   info.reason = batch.reason;
   info.formed = batch.formed;

@@ -27,6 +27,12 @@ class IndexHeap {
   const Key& top_key() const { return nodes_.front().key; }
   /// In no particular order.
   std::span<const Node> nodes() const { return nodes_; }
+  /// Calls f(element) for all whose keys are less than `key`, in no particular order; looks at
+  /// twice as many.
+  template <class F>
+  void EachBefore(const Key& key, F&& f) const {
+    VisitBefore(0, key, f);
+  }
   static bool Contains(const T& element) { return element.*kPlace != kNoPlace; }
 
   void Push(T& element, Key key) {
@@ -55,6 +61,14 @@ class IndexHeap {
   }
 
  private:
+  template <class F>
+  void VisitBefore(std::size_t place, const Key& key, F& f) const {
+    if (place >= nodes_.size() || !(nodes_[place].key < key)) return;
+    f(*nodes_[place].element);
+    VisitBefore(2 * place + 1, key, f);
+    VisitBefore(2 * place + 2, key, f);
+  }
+
   void Put(std::size_t place, Node&& node) {
     node.element->*kPlace = place;
     nodes_[place] = std::move(node);

@@ -48,6 +48,7 @@ struct Pending : std::enable_shared_from_this<Pending> {
   base::TimePoint arrival;
   std::uint64_t sequence = 0;
   std::int64_t taken = 0;  // rows [0, taken) are in some run or have been
+  bool given_up = false;   // its deadline could not be met any more
   Bucket* bucket = nullptr;
   std::size_t order_place = kNoPlace;
   std::size_t expiry_place = kNoPlace;

@@ -51,6 +51,22 @@ void WriteHistogram(JsonWriter& w, std::string_view key, const telemetry::Histog
   w.EndObject();
 }
 
+void WriteLearned(JsonWriter& w, const batching::BatcherSnapshot& b) {
+  Field(w, "offered_load", b.offered_load);
+  Field(w, "efficient_batch_size", static_cast<std::uint64_t>(b.efficient_rows));
+  w.Key("latency_curve");
+  w.BeginArray();
+  for (const batching::CurvePoint& point : b.curve) {
+    w.BeginObject();
+    Field(w, "rows", point.rows);
+    Field(w, "median_ms", base::ToMillis(point.typical));
+    Field(w, "upper_ms", base::ToMillis(point.upper));
+    Field(w, "runs", point.runs);
+    w.EndObject();
+  }
+  w.EndArray();
+}
+
 void WriteBatching(JsonWriter& w, const ModelStatus& m) {
   const batching::BatcherSnapshot& b = m.batcher;
   w.Key("batching");
@@ -85,6 +101,7 @@ void WriteBatching(JsonWriter& w, const ModelStatus& m) {
   w.EndObject();
   WriteHistogram(w, "queue_wait", b.queue_wait);
   WriteHistogram(w, "run_time", b.run_time);
+  WriteLearned(w, b);
   w.EndObject();
 }
 

@@ -1,0 +1,141 @@
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "muster/batching/internal/queue_state.h"
+
+namespace muster::batching {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kRetryWhenUnknown{100};
+constexpr milliseconds kRetryAtMost{60'000};
+constexpr milliseconds kRetryElsewhere{1'000};  // draining: another replica, or the next process
+
+milliseconds RetryAfter(std::chrono::duration<double, std::nano> wait) {
+  if (wait >= kRetryAtMost) return kRetryAtMost;
+  return std::max(milliseconds(1), std::chrono::ceil<milliseconds>(wait));
+}
+
+}  // namespace
+
+base::Status BatchQueue::Impl::Admit(const Pending& pending) {
+  const WorkItem& item = pending.item;
+  if (item.cancelled.stop_requested()) return base::Cancelled("the client gave the request up");
+  if (item.deadline <= now) {
+    return base::DeadlineExceeded("the deadline had passed before the request was queued",
+                                  "EXPIRED");
+  }
+  if (draining) {
+    base::Error error = base::Unavailable("the model is being unloaded", "DRAINING");
+    error.retry_after = kRetryElsewhere;
+    return error;
+  }
+  Bucket* const bucket = buckets.Find(item.inputs, BucketClient(item.client));
+  if (bucket != nullptr) offered.Add(bucket->row_nanos * static_cast<double>(item.rows), now);
+  const bool fits =
+      item.rows <= options.max_rows - rows && pending.bytes + bytes <= options.max_bytes;
+  if (!fits && requests > 0) return Full(pending);
+  if (!options.refuse_late || item.deadline == base::kNever || bucket == nullptr) return {};
+  const base::Duration left = item.deadline - now;
+  const base::Duration expected = SoonestAnswer(pending, *bucket);
+  if (expected > left) return Late(pending, expected - left);
+  return {};
+}
+
+base::Error BatchQueue::Impl::Full(const Pending& pending) const {
+  base::Error error = base::ResourceExhausted(
+      "the model's queue is full: " + std::to_string(rows) + " rows (" + std::to_string(bytes) +
+          " bytes) wait, the bound is " + std::to_string(options.max_rows) + " (" +
+          std::to_string(options.max_bytes) + "), the request has " +
+          std::to_string(pending.item.rows) + " (" + std::to_string(pending.bytes) + ")",
+      "QUEUE_FULL");
+  error.retry_after = TimeToDrain();
+  return error;
+}
+
+// Retried after `too_late`, with as much time as it had now, it would be answered in time if
+// nothing else came.
+base::Error BatchQueue::Impl::Late(const Pending& pending, base::Duration too_late) const {
+  const auto left = std::chrono::duration<double, std::milli>(pending.item.deadline - now);
+  base::Error error = base::Unavailable(
+      "overloaded: " + std::to_string(rows) + " rows wait, and the answer is not expected within " +
+          std::to_string(static_cast<std::int64_t>(std::ceil(left.count()))) + " ms",
+      "OVERLOADED");
+  error.retry_after = RetryAfter(too_late);
+  return error;
+}
+
+milliseconds BatchQueue::Impl::TimeToDrain() const {
+  return work <= 0 ? kRetryWhenUnknown
+                   : RetryAfter(std::chrono::duration<double, std::nano>(work) / options.instances);
+}
+
+// How soon the request may be answered: when an instance is free, what is before it has been run in
+// batches of the size to come, and its own run is done. It is the hopeful end of what may be: what
+// is refused has no chance, what is not may still be given up when its batch is formed. So rows
+// before it count only if they will not be given up themselves, even if things take longer.
+// Nothing where it would not have to wait: only a run can tell whether what was learned holds.
+base::Duration BatchQueue::Impl::SoonestAnswer(const Pending& pending, Bucket& bucket) {
+  LatencyCurve& curve = *bucket.curve;
+  const bool free = under_way.size() < static_cast<std::size_t>(options.instances);
+  if (!curve.known() || (free && requests == 0)) return {};
+  OrderKey key = OrderOf(pending);
+  key.sequence = next_sequence;
+  const std::int64_t size = ComingRows(bucket, pending.item.deadline - now);
+  std::int64_t before = bucket.RowsBefore(key);
+  if (options.drop_late) {
+    const base::Duration late = UntilInstanceFree(&UnderWay::latest_end) + curve.Upper(size, now);
+    before -= bucket.RowsBefore({key.negated_priority, now + late, 0});
+  }
+  const std::int64_t batches =
+      std::max<std::int64_t>(before + pending.item.rows - 1, 0) / UsualRows(bucket);
+  const double queued = WorkOfOthersAhead(key, bucket) +
+                        static_cast<double>(batches * curve.Typical(size, now).count());
+  return UntilInstanceFree(&UnderWay::earliest_end) +
+         base::Duration(static_cast<std::int64_t>(queued / options.instances)) +
+         curve.Lower(size, now);
+}
+
+// Rows of the runs to come if requests go on arriving as they do, each with `left` time: the most
+// that arrive in the time that a run of so many leaves them.
+std::int64_t BatchQueue::Impl::ComingRows(Bucket& bucket, base::Duration left) {
+  const double rate = offered.At(now) / std::max(bucket.row_nanos, 1.0);  // rows per nanosecond
+  std::int64_t some = 1, too_many = UsualRows(bucket) + 1;
+  while (too_many - some > 1) {
+    const std::int64_t middle = some + (too_many - some) / 2;
+    const base::Duration rest = left - bucket.curve->Typical(middle, now);
+    const bool arrive = rate * static_cast<double>(rest.count()) >= static_cast<double>(middle);
+    (arrive ? some : too_many) = middle;
+  }
+  return some;
+}
+
+// Of the buckets whose turn is before this request's.
+double BatchQueue::Impl::WorkOfOthersAhead(const OrderKey& key, const Bucket& own) const {
+  double ahead = 0;
+  ready.EachBefore(key, [&](const Bucket& bucket) {
+    if (&bucket != &own) ahead += bucket.row_nanos * static_cast<double>(bucket.rows);
+  });
+  return ahead;
+}
+
+base::Duration BatchQueue::Impl::UntilInstanceFree(base::TimePoint UnderWay::* end) const {
+  if (under_way.size() < static_cast<std::size_t>(options.instances)) return {};
+  base::TimePoint first = base::kNever;
+  for (const UnderWay& run : under_way) first = std::min(first, run.*end);
+  return std::max(base::Duration(0), first - now);
+}
+
+// The isolated client whose bucket this request goes to, or the shared bucket's "".
+std::string_view BatchQueue::Impl::BucketClient(const std::string& client) {
+  if (isolated.empty() || client.empty()) return {};
+  const auto found = isolated.find(client);
+  if (found == isolated.end()) return {};
+  if (found->second > now) return client;
+  isolated.erase(found);
+  return {};
+}
+
+}  // namespace muster::batching
