@@ -184,6 +184,29 @@ def iris_with_zipmap(name, target):
     return model
 
 
+def bits_by_size():
+    # y = x · (1 + N · 2⁻²³): other last bits for each size of a run, as of a backend that adds in
+    # another order for each.
+    return build(
+        "bits_by_size",
+        [
+            node("Shape", ["x"], ["shape"]),
+            node("Gather", ["shape", "first"], ["rows"], axis=0),
+            node("Cast", ["rows"], ["rows_float"], to=FLOAT),
+            node("Mul", ["rows_float", "last_bit"], ["little"]),
+            node("Add", ["little", "one"], ["about_one"]),
+            node("Mul", ["x", "about_one"], ["y"]),
+        ],
+        [value("x", FLOAT, ["N", 3])],
+        [value("y", FLOAT, ["N", 3])],
+        [
+            constant("first", [0], np.int64),
+            constant("last_bit", [2.0**-23]),
+            constant("one", [1.0]),
+        ],
+    )
+
+
 def zipmap():
     return iris_with_zipmap("zipmap", load_iris().target)
 
@@ -310,6 +333,7 @@ TESTS = {
     fixed_one: {"x": f32([[1, 2, 3]])},
     fails_on_marked_row: {"x": THREE_BY_THREE},
     mixes_rows: {"x": THREE_BY_THREE},
+    bits_by_size: {"x": THREE_BY_THREE},
     zipmap: {"features": IRIS_ROWS},
     zipmap_strings: {"features": IRIS_ROWS},
     dynamic_shape: {"x": f32([[1, 2, 3, 4], [-1, 0.5, 8, 0]])},

@@ -1,6 +1,7 @@
 #include "muster/batching/batcher.h"
 
 #include <algorithm>
+#include <bit>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <numeric>
@@ -111,6 +112,52 @@ TEST(Batcher, PadsForAModelThatTakesAFixedNumberOfRows) {
   EXPECT_EQ((*answer->result)->parts[1].outputs[0].rows(), 2);
   EXPECT_EQ(bench.batcher->Snapshot().batch_rows.max, 4u);
   EXPECT_EQ(bench.batcher->Snapshot().batch_rows.sum, 6u) << "padding is not counted";
+}
+
+// What a logistic regression needs so that a row's bits are those of any larger run.
+BatcherOptions AtLeastTwoRows() {
+  BatcherOptions options = AdaptiveOptions(8);
+  options.min_run_rows = 2;
+  return options;
+}
+
+TEST(Batcher, PadsALoneRowToTheLeastNumberOfRows) {
+  Bench bench(AtLeastTwoRows());
+  const AnswerPtr answer = bench.Submit({3});
+  bench.Await(answer);
+  EXPECT_THAT(answer->values(), ElementsAre(6));
+  EXPECT_THAT(bench.fake().runs().at(0).x, ElementsAre(3, 3));
+  EXPECT_EQ((*answer->result)->batch_size, 1);
+  EXPECT_EQ((*answer->result)->parts[0].outputs[0].rows(), 1);
+  const BatcherSnapshot snapshot = bench.batcher->Snapshot();
+  EXPECT_EQ(snapshot.batch_rows.sum, 1u) << "padding is not counted";
+  EXPECT_EQ(snapshot.rows_succeeded, 1u);
+  EXPECT_EQ(snapshot.running_rows, 0);
+}
+
+TEST(Batcher, PadsWhatIsLeftOfALargeRequestAndNothingElse) {
+  Bench bench(AtLeastTwoRows());
+  const AnswerPtr answer = bench.Submit({1, 2, 3, 4, 5, 6, 7, 8, 9});
+  bench.Await(answer);
+  EXPECT_THAT(answer->values(), ElementsAre(2, 4, 6, 8, 10, 12, 14, 16, 18));
+  EXPECT_THAT(bench.RunSizes(), ElementsAre(8, 2));
+  EXPECT_THAT(bench.fake().runs().at(1).x, ElementsAre(9, 9));
+  EXPECT_EQ(bench.batcher->Snapshot().batch_rows.sum, 9u);
+}
+
+TEST(Batcher, GivesARowTheSameBitsWhateverTheLoadWhereRunsArePadded) {
+  const auto bits_of = [](std::int64_t min_run_rows, bool alone) {
+    BatcherOptions options = WindowOptions(8, 1h);
+    if (alone) options = AdaptiveOptions(8);
+    options.min_run_rows = min_run_rows;
+    Bench bench(options, {.last_bits = [](auto rows, auto) { return rows == 1 ? 1 : 0; }});
+    std::vector<AnswerPtr> answers;
+    for (int i = 0; i < (alone ? 1 : 8); ++i) answers.push_back(bench.Submit({0.1f}));
+    bench.Await(answers);
+    return std::bit_cast<std::uint32_t>(answers[0]->values()[0]);
+  };
+  EXPECT_NE(bits_of(1, true), bits_of(1, false));
+  EXPECT_EQ(bits_of(2, true), bits_of(2, false));
 }
 
 // x [2, 3] and k []: no axis of rows in common.
@@ -233,6 +280,9 @@ TEST(Batcher, RefusesOptionsThatMakeNoSense) {
   EXPECT_FALSE(Batcher::Create(model, {}, {.instances = 0}, device, clock));
   EXPECT_FALSE(Batcher::Create(model, {}, {.max_queue_rows = -1}, device, clock));
   EXPECT_FALSE(Batcher::Create(model, {}, {.policy = {.max_batch_size = 0}}, device, clock));
+  EXPECT_FALSE(Batcher::Create(model, {}, {.min_run_rows = 0}, device, clock));
+  EXPECT_FALSE(Batcher::Create(model, {}, {.policy = {.max_batch_size = 4}, .min_run_rows = 5},
+                               device, clock));
 }
 
 // --- Rules 1 and 2: late binding, work-conserving

@@ -1,12 +1,14 @@
 #include "muster/batching/proof.h"
 
 #include <algorithm>
+#include <array>
 #include <new>
 #include <random>
 #include <set>
 #include <utility>
 
 #include "muster/batching/internal/agreement.h"
+#include "muster/batching/internal/bit_classes.h"
 #include "muster/batching/internal/output_check.h"
 #include "muster/batching/internal/seeded_rows.h"
 
@@ -19,20 +21,25 @@ using Tensors = std::vector<Tensor>;
 
 constexpr std::int64_t kLargestExtent = 8;
 constexpr std::size_t kRows = 8;
+constexpr std::size_t kRowsForEverySize = 32;
+constexpr std::int64_t kLargestByDefault = 16;
 
 /// One attempt to prove a model; stops at the first thing that speaks against it.
 class Prover {
  public:
-  Prover(const model::ModelSpec& spec, model::Instance& instance, std::uint64_t seed)
-      : spec_(spec), instance_(instance), random_(seed) {}
+  Prover(const model::ModelSpec& spec, model::Instance& instance, const ProofOptions& options)
+      : spec_(spec), instance_(instance), options_(options), random_(options.seed) {}
 
   BatchingProof Prove() {
     base::Status status = TryWithMemory();
     proof_.batchable = status.has_value();
-    if (!status) {
+    if (status) {
+      proof_.invariance = bits_.invariance();
+    } else {
       proof_.reason = status.error().message;
-      proof_.bit_identical = false;
     }
+    proof_.compared_rows = bits_.largest();
+    if (bits_.difference()) proof_.difference = Describe(*bits_.difference());
     return std::move(proof_);
   }
 
@@ -50,11 +57,12 @@ class Prover {
       return base::FailedPrecondition("the model takes exactly one row a run");
     }
     MUSTER_RETURN_IF_ERROR(RunEachAlone());
-    proof_.bit_identical = true;
-    for (const std::size_t n : Sizes()) {
-      for (const std::size_t place : std::set<std::size_t>{0, n / 2, n - 1}) {
-        MUSTER_RETURN_IF_ERROR(RunAmongOthers(n, place));
-      }
+    MUSTER_RETURN_IF_ERROR(RunTogether());
+    if (!options_.every_size || !HasDynamicRowDims(spec_)) return {};
+    for (const std::int64_t extent : {16, 61}) {
+      extent_ = extent;
+      if (!RunEachAlone()) continue;  // rows of this extent are refused
+      MUSTER_RETURN_IF_ERROR(RunTogether());
     }
     return {};
   }
@@ -79,14 +87,19 @@ class Prover {
   }
 
   base::Status RunEachAlone() {
+    const std::size_t enough = options_.every_size ? kRowsForEverySize : kRows;
+    first_row_ += rows_.size();
+    rows_.clear();
+    alone_.clear();
     base::Error refusal;
-    for (std::size_t i = 0; i < 2 * kRows && rows_.size() < kRows; ++i) {
+    for (std::size_t i = 0; i < 2 * enough && rows_.size() < enough; ++i) {
       MUSTER_ASSIGN_OR_RETURN(Tensors row, MakeRow(spec_, style_, extent_, random_));
       base::Result<Tensors> outputs = RunAlone(row);
       if (!outputs) {
         refusal = outputs.error();
         continue;
       }
+      bits_.Observe(first_row_ + rows_.size(), RowsAlone(), *outputs);
       rows_.push_back(std::move(row));
       alone_.push_back(*std::move(outputs));
     }
@@ -94,10 +107,27 @@ class Prover {
     return refusal.WithContext("too few rows of made-up values were accepted, the last because");
   }
 
-  // Largest last: a model that cannot take two rows says so at once.
-  std::vector<std::size_t> Sizes() const {
-    if (spec_.batch_axis == BatchAxis::kFixed) return {static_cast<std::size_t>(spec_.fixed_batch)};
-    return {2, 3, 8};
+  // Two rows first: a model that cannot take them says so at once.
+  base::Status RunTogether() {
+    if (spec_.batch_axis == BatchAxis::kFixed) return RunInPlaces(spec_.fixed_batch);
+    for (const std::int64_t n : {2, 3, 8}) MUSTER_RETURN_IF_ERROR(RunInPlaces(n));
+    // Every row of a run is compared, so that one run of a size sees all places in it.
+    if (!options_.every_size) {
+      return options_.max_batch_size < kLargestByDefault ? base::Status()
+                                                         : RunAmongOthers(kLargestByDefault, 0);
+    }
+    for (std::int64_t n = 4; n <= options_.max_batch_size; ++n) {
+      MUSTER_RETURN_IF_ERROR(RunAmongOthers(static_cast<std::size_t>(n), 0));
+    }
+    return {};
+  }
+
+  base::Status RunInPlaces(std::int64_t rows) {
+    const auto n = static_cast<std::size_t>(rows);
+    for (const std::size_t place : std::set<std::size_t>{0, n / 2, n - 1}) {
+      MUSTER_RETURN_IF_ERROR(RunAmongOthers(n, place));
+    }
+    return {};
   }
 
   /// Row `place` of n at `place`, the others around it in an order that differs from run to run.
@@ -110,22 +140,35 @@ class Prover {
     base::Result<Tensors> outputs = RunRows(StackRows(chosen), static_cast<std::int64_t>(n));
     if (!outputs) return outputs.error();
     for (std::size_t i = 0; i < n; ++i) {
-      MUSTER_RETURN_IF_ERROR(Hold(*outputs, i, alone_[order[i]]));
+      MUSTER_RETURN_IF_ERROR(Hold(*outputs, i, order[i]));
     }
     return {};
   }
 
-  /// Row `row` of `outputs` against what it is alone.
-  base::Status Hold(const Tensors& outputs, std::size_t row, const Tensors& alone) {
-    for (std::size_t i = 0; i < outputs.size(); ++i) {
-      const Agreement agreement =
-          Compare(outputs[i].Rows(static_cast<std::int64_t>(row), 1), alone[i]);
-      proof_.bit_identical = proof_.bit_identical && agreement.identical;
-      if (agreement.agree) continue;
+  /// Row `place` of `outputs` against what row number `row` is alone.
+  base::Status Hold(const Tensors& outputs, std::size_t place, std::size_t row) {
+    Tensors own;
+    for (const Tensor& output : outputs) {
+      own.push_back(output.Rows(static_cast<std::int64_t>(place), 1));
+    }
+    const std::int64_t rows = outputs.empty() ? 0 : outputs[0].rows();
+    if (rows <= options_.max_batch_size || spec_.batch_axis == BatchAxis::kFixed) {
+      bits_.Observe(first_row_ + row, rows, own);
+    }
+    for (std::size_t i = 0; i < own.size(); ++i) {
+      if (Compare(own[i], alone_[row][i]).agree) continue;
       return base::FailedPrecondition("output \"" + spec_.outputs[i].name +
                                       "\" of a row changes with the other rows of the run");
     }
     return {};
+  }
+
+  std::string Describe(const BitClasses::Difference& difference) const {
+    const std::string rows = std::to_string(difference.rows) + " rows";
+    return "output \"" + spec_.outputs[difference.output].name + "\" of a row has other bits in " +
+           (difference.rows == difference.before
+                ? "one run of " + rows + " than in another"
+                : "a run of " + rows + " than in one of " + std::to_string(difference.before));
   }
 
   /// One row as a run of its own: repeated where the model takes no fewer.
@@ -135,9 +178,13 @@ class Prover {
         std::vector<const Tensors*>(static_cast<std::size_t>(spec_.fixed_batch), &row));
   }
 
+  /// Rows of a run that holds one.
+  std::int64_t RowsAlone() const {
+    return spec_.batch_axis == BatchAxis::kFixed ? spec_.fixed_batch : 1;
+  }
+
   base::Result<Tensors> RunAlone(const Tensors& row) {
-    const std::int64_t rows = spec_.batch_axis == BatchAxis::kFixed ? spec_.fixed_batch : 1;
-    MUSTER_ASSIGN_OR_RETURN(Tensors outputs, RunRows(Alone(row), rows));
+    MUSTER_ASSIGN_OR_RETURN(Tensors outputs, RunRows(Alone(row), RowsAlone()));
     if (spec_.batch_axis == BatchAxis::kNone) return outputs;
     for (Tensor& output : outputs) output = output.Rows(0, 1);
     return outputs;
@@ -157,20 +204,28 @@ class Prover {
 
   const model::ModelSpec& spec_;
   model::Instance& instance_;
+  const ProofOptions options_;
   std::mt19937_64 random_;
   RowStyle style_ = RowStyle::kVaried;
   std::int64_t extent_ = 1;
+  std::size_t first_row_ = 0;   // number of rows_[0] among all that were made
   std::vector<Tensors> rows_;   // accepted alone
   std::vector<Tensors> alone_;  // what they gave
   std::size_t target_ = 0;
+  BitClasses bits_;
   BatchingProof proof_;
 };
 
 }  // namespace
 
+std::string_view BatchInvarianceName(BatchInvariance invariance) {
+  constexpr std::array<std::string_view, 4> kNames = {"none", "at_least_2", "all", "one_row_runs"};
+  return kNames[static_cast<std::size_t>(invariance)];
+}
+
 BatchingProof ProveBatching(const model::ModelSpec& spec, model::Instance& instance,
-                            std::uint64_t seed) {
-  return Prover(spec, instance, seed).Prove();
+                            const ProofOptions& options) {
+  return Prover(spec, instance, options).Prove();
 }
 
 }  // namespace muster::batching

@@ -45,6 +45,15 @@ BatchingProof ProveFake(model::FakeModelOptions options) {
   return proof;
 }
 
+/// Of a model whose last bits are as `last_bits` says.
+BatchingProof ProveBits(std::function<std::int32_t(std::int64_t, std::int64_t)> last_bits,
+                        const ProofOptions& options = {}, model::FakeModelOptions model = {}) {
+  model.last_bits = std::move(last_bits);
+  model::FakeModel fake(std::move(model));
+  const auto instance = fake.NewInstance({}).value();
+  return ProveBatching(fake.spec(), *instance, options);
+}
+
 base::Result<Tensors> Identity(std::span<const Tensor> inputs) {
   return Tensors(inputs.begin(), inputs.end());
 }
@@ -52,7 +61,9 @@ base::Result<Tensors> Identity(std::span<const Tensor> inputs) {
 TEST(ProveBatching, AcceptsAModelWhoseRowsAreIndependent) {
   const BatchingProof proof = ProveFake({.width = 3});
   EXPECT_TRUE(proof.batchable);
-  EXPECT_TRUE(proof.bit_identical);
+  EXPECT_EQ(proof.invariance, BatchInvariance::kAll);
+  EXPECT_EQ(proof.compared_rows, 16);
+  EXPECT_THAT(proof.difference, IsEmpty());
   EXPECT_THAT(proof.reason, IsEmpty());
   ASSERT_THAT(proof.probe, SizeIs(1));
   EXPECT_EQ(proof.probe[0].shape(), (tensor::Shape{1, 3}));
@@ -62,14 +73,14 @@ TEST(ProveBatching, AcceptsEveryDtype) {
   for (const DType dtype : kAllDTypes) {
     const BatchingProof proof = Prove(SpecOf({{}, {2, ""}}, dtype), Identity);
     EXPECT_TRUE(proof.batchable) << tensor::DTypeName(dtype) << ": " << proof.reason;
-    EXPECT_TRUE(proof.bit_identical);
+    EXPECT_EQ(proof.invariance, BatchInvariance::kAll);
   }
 }
 
 TEST(ProveBatching, RefusesAModelThatMixesRows) {
   const BatchingProof proof = ProveFake({.width = 3, .mixes_rows = true});
   EXPECT_FALSE(proof.batchable);
-  EXPECT_FALSE(proof.bit_identical);
+  EXPECT_EQ(proof.invariance, BatchInvariance::kNone);
   EXPECT_THAT(proof.reason, HasSubstr("output \"y\""));
   EXPECT_THAT(proof.probe, SizeIs(1)) << "one row alone is served";
 }
@@ -113,17 +124,74 @@ TEST(ProveBatching, RefusesAModelThatCannotTakeTwoRows) {
   EXPECT_THAT(proof.probe, SizeIs(1));
 }
 
-TEST(ProveBatching, ToleratesLastBitsAndSaysSo) {
-  const BatchingProof proof = Prove(SpecOf({{}, {1, ""}}), [](std::span<const Tensor> inputs) {
-    const auto x = inputs[0].data<const float>();
-    std::vector<float> y(x.begin(), x.end());
-    if (y.size() > 1) {
-      for (float& v : y) v = std::nextafter(v, 1e9f);
-    }
-    return base::Result<Tensors>(Tensors{Tensor::Of<float>(inputs[0].shape(), y)});
-  });
+TEST(ProveBatching, ToleratesLastBitsThatOnlyALoneRowGetsAndSaysSo) {
+  const BatchingProof proof = ProveBits([](auto rows, auto) { return rows == 1 ? 1 : 0; });
   EXPECT_TRUE(proof.batchable) << proof.reason;
-  EXPECT_FALSE(proof.bit_identical);
+  EXPECT_EQ(proof.invariance, BatchInvariance::kAtLeastTwo);
+  EXPECT_EQ(proof.difference,
+            "output \"y\" of a row has other bits in a run of 2 rows than in one of 1");
+}
+
+TEST(ProveBatching, FindsNoClassWhereLastBitsChangeFromSizeToSize) {
+  for (const std::int64_t other : {2, 3, 8, 16}) {
+    const BatchingProof proof = ProveBits([&](auto rows, auto) { return rows == other ? 1 : 0; });
+    EXPECT_TRUE(proof.batchable) << proof.reason;
+    EXPECT_EQ(proof.invariance, BatchInvariance::kNone) << other;
+    EXPECT_THAT(proof.difference, HasSubstr(std::to_string(other)));
+  }
+}
+
+TEST(ProveBatching, FindsNoClassWhereLastBitsChangeFromPlaceToPlace) {
+  for (const std::int64_t other : {0, 1, 7, 15}) {
+    const BatchingProof proof =
+        ProveBits([&](auto rows, auto place) { return rows == 16 && place == other ? 1 : 0; });
+    EXPECT_EQ(proof.invariance, BatchInvariance::kNone) << other;
+  }
+}
+
+TEST(ProveBatching, HoldsAFixedNumberOfRowsToItsPlaces) {
+  EXPECT_EQ(ProveBits([](auto, auto) { return 1; }, {}, {.fixed_batch = 4}).invariance,
+            BatchInvariance::kAll);
+  const BatchingProof proof =
+      ProveBits([](auto, auto place) { return place == 3 ? 1 : 0; }, {}, {.fixed_batch = 4});
+  EXPECT_TRUE(proof.batchable);
+  EXPECT_EQ(proof.invariance, BatchInvariance::kNone);
+  EXPECT_EQ(proof.difference,
+            "output \"y\" of a row has other bits in one run of 4 rows than in another");
+}
+
+TEST(ProveBatching, BitsOfRunsLargerThanTheLargestBatchDoNotCount) {
+  const auto from_eight = [](auto rows, auto) { return rows >= 8 ? 1 : 0; };
+  EXPECT_EQ(ProveBits(from_eight, {.max_batch_size = 7}).invariance, BatchInvariance::kAll);
+  EXPECT_EQ(ProveBits(from_eight, {.max_batch_size = 7}).compared_rows, 3);
+  EXPECT_EQ(ProveBits(from_eight, {.max_batch_size = 8}).invariance, BatchInvariance::kNone);
+}
+
+TEST(ProveBatching, ComparesEverySizeAndPlaceWhenAsked) {
+  const ProofOptions every = {.max_batch_size = 40, .every_size = true};
+  for (std::int64_t rows = 2; rows <= 40; ++rows) {
+    const auto odd_one = [&](auto n, auto place) { return n == rows && place == n - 1 ? 1 : 0; };
+    EXPECT_EQ(ProveBits(odd_one, every).invariance, BatchInvariance::kNone) << rows;
+  }
+  const BatchingProof proof = ProveBits([](auto n, auto) { return n > 40 ? 1 : 0; }, every);
+  EXPECT_EQ(proof.invariance, BatchInvariance::kAll);
+  EXPECT_EQ(proof.compared_rows, 40);
+}
+
+TEST(ProveBatching, ComparesLargerRowsTooWhenEverySizeIsAsked) {
+  const auto prove = [](bool every_size) {
+    FunctionModel model(SpecOf({{}, {}}), [](std::span<const Tensor> inputs) {
+      const auto x = inputs[0].data<const float>();
+      std::vector<float> y(x.begin(), x.end());
+      const bool vectorised = inputs[0].rows() == 3 && inputs[0].shape()[1] >= 16;
+      for (float& v : y) v = vectorised ? std::nextafter(v, 1e9f) : v;
+      return base::Result<Tensors>(Tensors{Tensor::Of<float>(inputs[0].shape(), y)});
+    });
+    const auto instance = model.NewInstance({}).value();
+    return ProveBatching(model.spec(), *instance, {.every_size = every_size}).invariance;
+  };
+  EXPECT_EQ(prove(false), BatchInvariance::kAll);
+  EXPECT_EQ(prove(true), BatchInvariance::kNone);
 }
 
 TEST(ProveBatching, NotANumberIsAsGoodAsAnyOther) {
@@ -193,10 +261,11 @@ TEST(ProveBatching, AModelThatRefusesEveryRowHasNoProbe) {
 TEST(ProveBatching, IsDeterministic) {
   model::FakeModel model({.width = 3});
   const auto instance = model.NewInstance({}).value();
-  const BatchingProof a = ProveBatching(model.spec(), *instance, 5);
-  const BatchingProof b = ProveBatching(model.spec(), *instance, 5);
+  const BatchingProof a = ProveBatching(model.spec(), *instance, {.seed = 5});
+  const BatchingProof b = ProveBatching(model.spec(), *instance, {.seed = 5});
   EXPECT_TRUE(Compare(a.probe[0], b.probe[0]).identical);
-  EXPECT_FALSE(Compare(a.probe[0], ProveBatching(model.spec(), *instance, 6).probe[0]).identical);
+  EXPECT_FALSE(
+      Compare(a.probe[0], ProveBatching(model.spec(), *instance, {.seed = 6}).probe[0]).identical);
 }
 
 TEST(SeededRows, DifferFromOneAnother) {
@@ -256,6 +325,17 @@ TEST(Agreement, AllowsHalfPrecisionItsOwnSteps) {
   };
   EXPECT_TRUE(Compare(half(0x3c00), half(0x3c01)).agree) << "neighbours, 1e-3 apart";
   EXPECT_FALSE(Compare(half(0x3c00), half(0x3c08)).agree);
+}
+
+TEST(Agreement, TellsBitsApartThatCompareEqual) {
+  const auto identical = [](float a, float b) {
+    return Identical(Tensor::Of<float>({1}, {a}), Tensor::Of<float>({1}, {b}));
+  };
+  EXPECT_FALSE(identical(0.0f, -0.0f));
+  EXPECT_TRUE(identical(std::nanf(""), std::nanf("")));
+  EXPECT_FALSE(identical(std::nanf(""), -std::nanf("")));
+  EXPECT_FALSE(Identical(Tensor::Of<float>({1}, {1}), Tensor::Of<float>({1, 1}, {1})));
+  EXPECT_FALSE(Identical(Tensor::Of<float>({1}, {0}), Tensor::Of<std::int32_t>({1}, {0})));
 }
 
 TEST(Agreement, HoldsIntegersAndStringsExactly) {

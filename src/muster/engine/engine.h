@@ -13,6 +13,7 @@
 #include "muster/base/loop.h"
 #include "muster/base/result.h"
 #include "muster/batching/batcher.h"
+#include "muster/batching/proof.h"
 #include "muster/batching/work.h"
 #include "muster/model/layout.h"
 #include "muster/registry/registry.h"
@@ -61,7 +62,9 @@ struct ModelStatus {
   ModelLease lease;
   bool batchable = false;
   std::string batchable_reason;  ///< why not
-  bool bit_identical = false;
+  batching::BatchInvariance invariance = batching::BatchInvariance::kNone;
+  std::int64_t compared_rows = 0;    ///< rows of the largest run in which bits were compared
+  bool invariance_enforced = false;  ///< by the configuration
   std::uint64_t file_bytes = 0;
   std::uint64_t request_count = 0;
   std::uint64_t error_count = 0;  ///< requests refused, expired or with a failed row

@@ -18,6 +18,9 @@ batching::BatcherOptions OptionsFor(const LiveVersion& live) {
   if (live.batchable && live.spec.batch_axis == model::BatchAxis::kFixed) {
     options.policy.max_batch_size = std::min(config.max_batch_size, live.spec.fixed_batch);
   }
+  if (config.batch_invariant && live.invariance == batching::BatchInvariance::kAtLeastTwo) {
+    options.min_run_rows = 2;
+  }
   options.instances = config.instances;
   options.threads_per_instance = config.threads;
   options.max_queue_rows = config.max_queue_rows;
@@ -60,6 +63,30 @@ base::Status CheckFeatureNames(const LiveVersion& live) {
   return {};
 }
 
+batching::BatchingProof Prove(const LiveVersion& live, model::Instance& instance) {
+  const registry::ModelConfig& config = live.config;
+  const bool may_share = config.batchable.value_or(true) && config.max_batch_size > 1;
+  return batching::ProveBatching(
+      live.spec, instance,
+      {.max_batch_size = config.max_batch_size, .every_size = config.batch_invariant && may_share});
+}
+
+batching::BatchInvariance InvarianceOf(const LiveVersion& live) {
+  // Also where a fixed number of rows is filled up: always the same place among copies of the row.
+  const bool one_row_runs = !live.batchable || live.config.max_batch_size == 1;
+  return one_row_runs ? batching::BatchInvariance::kOneRowRuns : live.proof.invariance;
+}
+
+base::Status CheckInvariance(const LiveVersion& live) {
+  if (!live.config.batch_invariant || live.invariance != batching::BatchInvariance::kNone) {
+    return {};
+  }
+  const std::string& why =
+      live.proof.difference.empty() ? live.proof.reason : live.proof.difference;
+  return base::FailedPrecondition("`batch_invariant` cannot be kept: " + why +
+                                  "; `max_batch_size: 1` would keep it");
+}
+
 std::uint64_t FileBytes(const model::ModelSource& source) {
   if (source.path.empty()) return source.bytes.size();
   std::error_code error;
@@ -86,10 +113,12 @@ base::Result<std::unique_ptr<LiveVersion>> StartVersion(const registry::ModelCon
   MUSTER_RETURN_IF_ERROR(CheckFeatureNames(*live));
   {
     MUSTER_ASSIGN_OR_RETURN(auto instance, live->model->NewInstance({.threads = config.threads}));
-    live->proof = batching::ProveBatching(live->spec, *instance);
+    live->proof = Prove(*live, *instance);
   }
   live->batchable = config.batchable.value_or(live->proof.batchable) &&
                     live->spec.batch_axis != model::BatchAxis::kNone;
+  live->invariance = InvarianceOf(*live);
+  MUSTER_RETURN_IF_ERROR(CheckInvariance(*live));
   if (live->config.instances == 0) live->config.instances = cores;
   MUSTER_ASSIGN_OR_RETURN(
       live->batcher,

@@ -158,7 +158,9 @@ class LocalEngineImpl final : public LocalEngine {
          {"load_ms",
           std::to_string(
               std::chrono::round<std::chrono::milliseconds>(clock_.Now() - start).count())},
-         {"instances", std::to_string(version.batcher->Snapshot().instances)}});
+         {"instances", std::to_string(version.batcher->Snapshot().instances)},
+         {"batch_invariant", std::string(batching::BatchInvarianceName(version.invariance)) +
+                                 (version.config.batch_invariant ? ", enforced" : "")}});
     registry_.SetReady(reaper_.Lease(*std::move(live)));
     return {};
   }
@@ -215,7 +217,9 @@ class LocalEngineImpl final : public LocalEngine {
     const LiveVersion& live = Live(entry.lease);
     status.batchable = live.batchable;
     status.batchable_reason = live.batchable ? "" : live.proof.reason;
-    status.bit_identical = live.proof.bit_identical;
+    status.invariance = live.invariance;
+    status.compared_rows = live.proof.compared_rows;
+    status.invariance_enforced = live.config.batch_invariant;
     status.file_bytes = live.file_bytes;
     status.request_count = live.requests.value();
     status.error_count = live.errors.value();

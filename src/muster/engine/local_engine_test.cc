@@ -17,6 +17,12 @@ class LocalEngineTest : public testing::Test {
   LocalEngineTest() {
     loader_.Put("doubling", {});
     loader_.Put("mixing", {.mixes_rows = true});
+    loader_.Put("lone row differs",
+                {.last_bits = [](auto rows, auto) { return rows == 1 ? 1 : 0; }});
+    loader_.Put("sizes differ",
+                {.last_bits = [](auto rows, auto) { return static_cast<std::int32_t>(rows); }});
+    loader_.Put("size 33 differs",
+                {.last_bits = [](auto rows, auto) { return rows == 33 ? 1 : 0; }});
     engine_ = *LocalEngine::Create({.cores = 1, .default_model = ""}, loader_, clock_);
   }
   ~LocalEngineTest() override {
@@ -100,6 +106,80 @@ TEST_F(LocalEngineTest, LetsTheConfigurationOverrideTheProof) {
   config.batchable = true;
   ASSERT_TRUE(Load("m", "mixing", config));
   EXPECT_EQ(Status().batcher.max_batch_size, 64);
+}
+
+registry::ModelConfig Invariant() {
+  registry::ModelConfig config;
+  config.batch_invariant = true;
+  return config;
+}
+
+TEST_F(LocalEngineTest, ReportsWhichSizesOfRunsGiveTheSameBits) {
+  using batching::BatchInvariance;
+  const std::vector<std::pair<std::string, BatchInvariance>> found = {
+      {"doubling", BatchInvariance::kAll},
+      {"lone row differs", BatchInvariance::kAtLeastTwo},
+      {"sizes differ", BatchInvariance::kNone},
+      {"size 33 differs", BatchInvariance::kAll},  // among those tried without being asked
+      {"mixing", BatchInvariance::kOneRowRuns},
+  };
+  for (const auto& [path, invariance] : found) {
+    ASSERT_TRUE(Load("m", path));
+    EXPECT_EQ(Status().invariance, invariance) << path;
+    EXPECT_FALSE(Status().invariance_enforced);
+  }
+}
+
+TEST_F(LocalEngineTest, PadsALoneRowWhereThatKeepsItsBits) {
+  ASSERT_TRUE(Load("m", "lone row differs", Invariant()));
+  EXPECT_TRUE(Status().invariance_enforced);
+  EXPECT_EQ(Status().compared_rows, 64);
+  auto answer = Predict(Request({1}));
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->work.parts[0].outputs[0].data<const float>()[0], 2.0f);
+  EXPECT_EQ(loader_.last().runs().back().rows, 2);
+  EXPECT_EQ(Status().batcher.batch_rows.sum, 1u);
+}
+
+TEST_F(LocalEngineTest, PadsNothingUnlessAsked) {
+  ASSERT_TRUE(Load("m", "lone row differs"));
+  ASSERT_TRUE(Predict(Request({1})));
+  EXPECT_EQ(loader_.last().runs().back().rows, 1);
+}
+
+TEST_F(LocalEngineTest, RefusesToLoadAModelWhoseBitsItCannotKeepAndServesTheOthers) {
+  ASSERT_TRUE(Load("b", "doubling"));
+  for (const std::string path : {"sizes differ", "size 33 differs"}) {
+    const base::Status status = Load("a", path, Invariant());
+    ASSERT_FALSE(status) << path;
+    EXPECT_EQ(status.error().code, Code::kFailedPrecondition);
+    EXPECT_EQ(Status().state, registry::VersionState::kFailed);
+    EXPECT_NE(Status().reason.find("output \"y\" of a row has other bits"), std::string::npos)
+        << Status().reason;
+  }
+  EXPECT_EQ(engine_->Resolve("a", "").error().code, Code::kUnavailable);
+  EXPECT_TRUE(engine_->Resolve("b", ""));
+}
+
+TEST_F(LocalEngineTest, KeepsTheBitsOfAnyModelThatRunsRowByRow) {
+  registry::ModelConfig single = Invariant();
+  single.max_batch_size = 1;
+  registry::ModelConfig unbatched = Invariant();
+  unbatched.batchable = false;
+  for (const auto& config : {single, unbatched}) {
+    ASSERT_TRUE(Load("m", "sizes differ", config));
+    EXPECT_EQ(Status().invariance, batching::BatchInvariance::kOneRowRuns);
+    ASSERT_TRUE(Predict(Request({1})));
+    EXPECT_EQ(loader_.last().runs().back().rows, 1);
+  }
+  EXPECT_TRUE(Load("m", "mixing", Invariant()));
+}
+
+TEST_F(LocalEngineTest, RefusesBitsThatCannotBeKeptBecauseRowsMustShareRuns) {
+  registry::ModelConfig config = Invariant();
+  config.batchable = true;
+  ASSERT_FALSE(Load("m", "mixing", config));
+  EXPECT_NE(Status().reason.find("`batch_invariant` cannot be kept"), std::string::npos);
 }
 
 TEST_F(LocalEngineTest, KeepsAFailedModelWithItsReasonAndServesTheOthers) {

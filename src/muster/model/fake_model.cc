@@ -1,6 +1,7 @@
 #include "muster/model/fake_model.h"
 
 #include <algorithm>
+#include <bit>
 #include <numeric>
 #include <optional>
 #include <string>
@@ -141,6 +142,11 @@ class FakeInstance final : public Instance {
     for (std::size_t i = 0; i < out.size(); ++i) {
       out[i] = options().function ? options().function(in[i]) : 2 * in[i];
       if (options().mixes_rows) out[i] += static_cast<float>(i / width) + sum;
+      if (options().last_bits) {
+        const auto rows = static_cast<std::int64_t>(in.size() / width);
+        const std::int32_t steps = options().last_bits(rows, static_cast<std::int64_t>(i / width));
+        out[i] = std::bit_cast<float>(std::bit_cast<std::int32_t>(out[i]) + steps);
+      }
     }
     return y;
   }

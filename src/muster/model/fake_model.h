@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -25,6 +26,9 @@ struct FakeModelOptions {
   std::function<base::Status(std::span<const float> x, std::int64_t rows)> fault;
   /// Adds the row's own index and the batch's sum to y, so that rows are not independent.
   bool mixes_rows = false;
+  /// Changes y by this many steps of its last bit, given the run's rows and y's place among them:
+  /// arithmetic in another order, as backends do it for other sizes.
+  std::function<std::int32_t(std::int64_t rows, std::int64_t place)> last_bits;
   /// Returns this many rows too few.
   std::int64_t missing_rows = 0;
 };

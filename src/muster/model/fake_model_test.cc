@@ -1,5 +1,6 @@
 #include "muster/model/fake_model.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 #include <thread>
 
@@ -89,6 +90,14 @@ TEST(FakeModel, RemembersItsRuns) {
 TEST(FakeModel, MakesRowsDependOnEachOtherWhenAsked) {
   FakeModel model({.mixes_rows = true});
   EXPECT_EQ(Answer(model, Column({1, 2})), (std::vector<float>{2 + 0 + 3, 4 + 1 + 3}));
+}
+
+TEST(FakeModel, ChangesLastBitsByRowsAndPlaceWhenAsked) {
+  FakeModel model({.last_bits = [](auto rows, auto place) {
+    return static_cast<std::int32_t>(rows == 1 ? 0 : place);
+  }});
+  EXPECT_EQ(Answer(model, Column({2})), (std::vector<float>{4}));
+  EXPECT_EQ(Answer(model, Column({2, 2})), (std::vector<float>{4, std::nextafter(4.0f, 5.0f)}));
 }
 
 TEST(FakeModel, LosesRowsWhenAsked) {

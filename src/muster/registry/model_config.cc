@@ -14,9 +14,12 @@ namespace {
 using base::InvalidArgument;
 using base::Status;
 
-constexpr std::array<std::string_view, 10> kKeys = {
-    "description",    "labels",      "feature_names", "policy",  "batchable",
+constexpr std::array<std::string_view, 11> kKeys = {
+    "description",    "labels",      "feature_names", "policy",  "batchable",     "batch_invariant",
     "max_batch_size", "max_wait_ms", "instances",     "threads", "max_queue_rows"};
+
+// Each size from 1 to 256 takes 33 thousand rows, seconds even for a model of 0.1 ms a row.
+constexpr std::int64_t kMaxInvariantBatchSize = 256;
 
 std::string Where(const std::string& name, const YAML::Node& node) {
   return name + " line " + std::to_string(node.Mark().line + 1);
@@ -63,6 +66,9 @@ Status ReadKey(const std::string& key, const YAML::Node& node, const std::string
     config.batchable = value;
     return {};
   }
+  if (key == "batch_invariant") {
+    return ReadScalar(node, where, key, "true or false", config.batch_invariant);
+  }
   if (key == "max_batch_size") {
     return ReadScalar(node, where, key, "a whole number", config.max_batch_size);
   }
@@ -87,6 +93,11 @@ Status ModelConfig::Validate() const {
   if (max_batch_size < 1 || max_batch_size > 65'536) {
     return InvalidArgument("`max_batch_size` expects 1 to 65536, got " +
                            std::to_string(max_batch_size));
+  }
+  if (batch_invariant && max_batch_size > kMaxInvariantBatchSize) {
+    return InvalidArgument("`batch_invariant` tries every size of a run, so `max_batch_size` " +
+                           ("expects at most " + std::to_string(kMaxInvariantBatchSize)) +
+                           " with it, got " + std::to_string(max_batch_size));
   }
   if (!std::isfinite(max_wait_ms) || max_wait_ms < 0 || max_wait_ms > 60'000) {
     return InvalidArgument("`max_wait_ms` expects 0 to 60000");

@@ -16,11 +16,13 @@ struct ModelConfig {
   std::vector<std::string> feature_names;  ///< of a single input's row, for named features
   std::string policy = "adaptive";         ///< adaptive | window | none
   std::optional<bool> batchable;           ///< overrides the proof before batching
-  std::int64_t max_batch_size = 64;        ///< rows per run
-  double max_wait_ms = 5;                  ///< window only
-  int instances = 0;                       ///< 0: one per core
-  int threads = 1;                         ///< of one instance
-  std::int64_t max_queue_rows = 0;         ///< 0: 2 × max_batch_size × instances, ≥ 512
+  /// A row gets the same bits whatever the load, or the model is not loaded.
+  bool batch_invariant = false;
+  std::int64_t max_batch_size = 64;  ///< rows per run
+  double max_wait_ms = 5;            ///< window only
+  int instances = 0;                 ///< 0: one per core
+  int threads = 1;                   ///< of one instance
+  std::int64_t max_queue_rows = 0;   ///< 0: 2 × max_batch_size × instances, ≥ 512
 
   base::Status Validate() const;
 };

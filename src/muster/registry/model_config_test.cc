@@ -16,13 +16,14 @@ TEST(ModelConfig, IsAllDefaultsForAnEmptyText) {
   EXPECT_EQ(config->policy, "adaptive");
   EXPECT_EQ(config->max_batch_size, 64);
   EXPECT_FALSE(config->batchable.has_value());
+  EXPECT_FALSE(config->batch_invariant);
 }
 
 TEST(ModelConfig, ReadsEveryKey) {
   auto config = ParseModelConfig(
       "description: flowers\nlabels: [a, b]\nfeature_names: [x, y]\npolicy: window\n"
       "batchable: false\nmax_batch_size: 16\nmax_wait_ms: 2.5\ninstances: 3\nthreads: 2\n"
-      "max_queue_rows: 99\n",
+      "max_queue_rows: 99\nbatch_invariant: true\n",
       "m");
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->description, "flowers");
@@ -30,6 +31,7 @@ TEST(ModelConfig, ReadsEveryKey) {
   EXPECT_EQ(config->feature_names, (std::vector<std::string>{"x", "y"}));
   EXPECT_EQ(config->policy, "window");
   EXPECT_EQ(config->batchable, false);
+  EXPECT_TRUE(config->batch_invariant);
   EXPECT_EQ(config->max_batch_size, 16);
   EXPECT_DOUBLE_EQ(config->max_wait_ms, 2.5);
   EXPECT_EQ(config->instances, 3);
@@ -40,6 +42,14 @@ TEST(ModelConfig, ReadsEveryKey) {
 TEST(ModelConfig, NamesTheLineAndTheNearestKeyOfAnUnknownOne) {
   EXPECT_EQ(ErrorOf("labels: [a]\nmax_batchsize: 4\n"),
             "iris/muster.yaml line 2: unknown key `max_batchsize`; did you mean `max_batch_size`?");
+}
+
+TEST(ModelConfig, LimitsTheLargestRunWhoseEverySizeIsTried) {
+  EXPECT_EQ(ErrorOf("batch_invariant: true\nmax_batch_size: 256\n"), "");
+  EXPECT_EQ(ErrorOf("max_batch_size: 257\n"), "");
+  EXPECT_EQ(ErrorOf("batch_invariant: true\nmax_batch_size: 257\n"),
+            "iris/muster.yaml: `batch_invariant` tries every size of a run, so `max_batch_size` "
+            "expects at most 256 with it, got 257");
 }
 
 TEST(ModelConfig, RefusesAKeyGivenTwice) {

@@ -47,14 +47,15 @@ bool Close(const Tensor& a, const Tensor& b) {
   }
 }
 
+}  // namespace
+
 bool Identical(const Tensor& a, const Tensor& b) {
+  if (a.dtype() != b.dtype() || !(a.shape() == b.shape())) return false;
   if (a.dtype() == DType::kBytes) {
     return std::ranges::equal(a.data<std::string>(), b.data<std::string>());
   }
   return a.byte_size() == 0 || std::memcmp(a.bytes(), b.bytes(), a.byte_size()) == 0;
 }
-
-}  // namespace
 
 Agreement Compare(const Tensor& a, const Tensor& b) {
   if (a.dtype() != b.dtype() || !(a.shape() == b.shape())) return {false, false};

@@ -14,5 +14,7 @@ struct Agreement {
 /// are coarser than that, within two steps (2⁻⁹·|b| and 2⁻⁶·|b| instead of 1e-4·|b|). NaN agrees
 /// with NaN. All else, strings included, exactly.
 Agreement Compare(const tensor::Tensor& a, const tensor::Tensor& b);
+/// To the bit, NaN and the sign of zero included; false for other dtypes or shapes.
+bool Identical(const tensor::Tensor& a, const tensor::Tensor& b);
 
 }  // namespace muster::batching

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
@@ -16,9 +17,10 @@ namespace muster::batching {
 /// Belongs to one thread.
 class Executor {
  public:
-  /// `probe`: see Batcher::Create. All borrowed but the instance.
+  /// `probe`: see Batcher::Create; `min_rows`: see Runner. All borrowed but the instance.
   Executor(const model::ModelSpec& spec, std::unique_ptr<model::Instance> instance,
-           std::span<const tensor::Tensor> probe, Dispatch& dispatch, base::Clock& clock);
+           std::span<const tensor::Tensor> probe, Dispatch& dispatch, base::Clock& clock,
+           std::int64_t min_rows = 1);
   /// Until drained.
   void Work();
 

@@ -42,10 +42,11 @@ class Runner::Sink final : public model::RunSink {
 };
 
 Runner::Runner(const model::ModelSpec& spec, std::unique_ptr<model::Instance> instance,
-               base::Clock& clock)
+               base::Clock& clock, std::int64_t min_rows)
     : spec_(spec),
       instance_(std::move(instance)),
       clock_(clock),
+      min_rows_(min_rows),
       sink_(std::make_unique<Sink>()),
       buffers_(spec.inputs.size()) {
   inputs_.reserve(spec.inputs.size());
@@ -54,7 +55,15 @@ Runner::Runner(const model::ModelSpec& spec, std::unique_ptr<model::Instance> in
 Runner::~Runner() = default;
 
 std::int64_t Runner::ModelRows(std::int64_t rows) const {
-  return spec_.batch_axis == BatchAxis::kFixed ? spec_.fixed_batch : rows;
+  switch (spec_.batch_axis) {
+    case BatchAxis::kFixed:
+      return spec_.fixed_batch;
+    case BatchAxis::kDynamic:
+      return std::max(rows, min_rows_);
+    case BatchAxis::kNone:
+      break;
+  }
+  return rows;
 }
 
 RunOutcome Runner::Run(std::span<const Slice> slices, RunInfo info) {
@@ -86,7 +95,7 @@ base::Status Runner::RunProbe(std::span<const Tensor> probe, model::RunId id) {
     for (Tensor& input : inputs_) input = input.Reshaped(input.shape().RowShape());
   }
   const base::Result<std::vector<Tensor>> outputs = Start(id);
-  const std::int64_t rows = inputs_.empty() ? 1 : ModelRows(inputs_[0].rows());
+  const std::int64_t rows = inputs_.empty() ? 1 : inputs_[0].rows();
   ReleaseInputs();
   if (!outputs) return outputs.error();
   return CheckOutputs(spec_, *outputs, rows);

@@ -23,12 +23,13 @@ struct RunOutcome {
 };
 
 /// Makes one run out of slices on an instance of its own: gathers their rows (one slice is passed
-/// as a view, without a copy), pads for models that take a fixed number of rows, runs, waits, and
-/// checks what comes back. Used by one thread.
+/// as a view, without a copy), pads with copies of a row where the model must have more, runs,
+/// waits, and checks what comes back. Used by one thread.
 class Runner {
  public:
+  /// `min_rows`: smaller runs of a model that takes any number of rows are padded to it.
   Runner(const model::ModelSpec& spec, std::unique_ptr<model::Instance> instance,
-         base::Clock& clock);
+         base::Clock& clock, std::int64_t min_rows = 1);
   ~Runner();
 
   /// `info` carries id, rows, reason and formed; the rest is filled in. Blocks.
@@ -49,6 +50,7 @@ class Runner {
   const model::ModelSpec& spec_;
   std::unique_ptr<model::Instance> instance_;
   base::Clock& clock_;
+  const std::int64_t min_rows_;
   std::unique_ptr<Sink> sink_;
   std::vector<tensor::Tensor> inputs_;      // of the run at hand
   std::vector<tensor::BufferRef> buffers_;  // per input, where batches are gathered

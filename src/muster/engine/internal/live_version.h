@@ -22,6 +22,7 @@ class LiveVersion : public registry::ServedVersion {
   std::unique_ptr<model::Model> model;
   batching::BatchingProof proof;
   bool batchable = false;
+  batching::BatchInvariance invariance = batching::BatchInvariance::kNone;
   std::uint64_t file_bytes = 0;
   telemetry::Counter requests;
   telemetry::Counter errors;

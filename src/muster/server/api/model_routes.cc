@@ -75,8 +75,13 @@ void WriteBatching(JsonWriter& w, const ModelStatus& m) {
   w.Key("batchable");
   w.Bool(m.batchable);
   if (!m.batchable) Field(w, "reason", m.batchable_reason);
-  w.Key("bit_identical");
-  w.Bool(m.bit_identical);
+  w.Key("batch_invariant");
+  w.BeginObject();
+  Field(w, "found", batching::BatchInvarianceName(m.invariance));
+  Field(w, "compared_rows", static_cast<std::uint64_t>(m.compared_rows));
+  w.Key("enforced");
+  w.Bool(m.invariance_enforced);
+  w.EndObject();
   Field(w, "max_batch_size", static_cast<std::uint64_t>(b.max_batch_size));
   Field(w, "instances", static_cast<std::uint64_t>(b.instances));
   Field(w, "max_queue_rows", static_cast<std::uint64_t>(b.max_queue_rows));

@@ -101,7 +101,10 @@ std::string_view ComponentSchemas() {
 "Model":{"type":"object","required":["name","version","state","default"],"properties":{
  "name":{"type":"string"},"version":{"type":"string"},"state":{"enum":["LOADING","READY","FAILED"]},"reason":{"type":"string"},"default":{"type":"boolean"},
  "inputs":{"type":"array","items":{"$ref":"#/components/schemas/Tensor"}},"outputs":{"type":"array","items":{"$ref":"#/components/schemas/Tensor"}},
- "labels":{"type":"array","items":{"type":"string"}},"request_count":{"type":"integer"},"error_count":{"type":"integer"},"batching":{"type":"object"}}},
+ "labels":{"type":"array","items":{"type":"string"}},"request_count":{"type":"integer"},"error_count":{"type":"integer"},
+ "batching":{"type":"object","properties":{"batch_invariant":{"type":"object","required":["found","compared_rows","enforced"],"properties":{
+  "found":{"enum":["all","at_least_2","one_row_runs","none"],"description":"sizes of runs that give a row the same bits"},
+  "compared_rows":{"type":"integer","description":"of the largest run compared"},"enforced":{"type":"boolean"}}}}}}},
 "ModelList":{"type":"object","required":["models"],"properties":{"models":{"type":"array","items":{"$ref":"#/components/schemas/Model"}}}},
 "ModelDetail":{"allOf":[{"$ref":"#/components/schemas/Model"},{"type":"object","required":["versions"],"properties":{"versions":{"type":"array","items":{"$ref":"#/components/schemas/Model"}}}}]}
 })json";
