@@ -289,6 +289,47 @@ def test_a_row_that_fails_a_run_harms_no_neighbour(serve):
     assert batching["launches"]["isolate"] >= 2
 
 
+def test_one_bad_row_of_32_takes_at_most_ten_extra_runs(serve):
+    config = "policy: window\nmax_batch_size: 32\nmax_wait_ms: 60000\ninstances: 1\n"
+    server = serve(MODELS / "fails_on_marked_row", config)
+    rows = [[float(i), 1.0, 2.0] for i in range(32)]
+    rows[21][0] = -999.0
+    answer = server.answer("/predict/batch", {"inputs": rows})
+    assert answer["batch_info"]["successful_predictions"] == 31
+    assert answer["batch_info"]["failed_indices"] == [21]
+    wanted = [None if i == 21 else [2 * value for value in row] for i, row in enumerate(rows)]
+    assert_close(answer["predictions"], wanted)
+    batching = server.model("fails_on_marked_row")["batching"]
+    assert batching["batch_rows"]["max"] == 32
+    assert batching["launches"]["isolate"] <= 10
+
+
+def test_rows_that_are_not_numbers_leave_their_neighbours_digits_alone(serve):
+    config = "policy: window\nmax_batch_size: 4\nmax_wait_ms: 60000\ninstances: 1\n"
+    server = serve(MODELS / "nan_output", config)
+    asked = [0.3, -1.0, 0.7, 0.0], [0.3, 0.4, 0.7, 0.5]  # log of -1 is not a number, of 0 infinite
+    with_nan, without = (
+        server.answer("/predict/batch", {"inputs": list(values)})["predictions"] for values in asked
+    )
+    assert with_nan[0] == without[0]
+    assert with_nan[2] == without[2]
+    assert flat([with_nan[1]["log"], with_nan[3]["log"]]) == [None, None]
+    assert server.model("nan_output")["batching"]["batch_rows"]["mean"] == 4
+
+
+def test_an_answer_of_too_few_rows_reaches_nobody(serve):
+    config = "batchable: true\npolicy: window\nmax_batch_size: 3\nmax_wait_ms: 60000\n"
+    server = serve(MODELS / "wrong_rows", config)
+    connections = [server.connect() for _ in range(3)]
+    for connection in connections:
+        connection.send(wire.post("/predict", {"inputs": [1.0, 2.0, 3.0]}))
+    for connection in connections:
+        wire.assert_error(connection.response(), 500, "BACKEND_INVALID")
+        connection.socket.close()
+    batching = server.model("wrong_rows")["batching"]
+    assert (batching["runs"], batching["failed_runs"]) == (1, 1), "no run is made again"
+
+
 def test_a_request_of_higher_priority_is_run_first(serve):
     server = serve(MODELS / "slow", "instances: 1\nmax_batch_size: 1\nmax_queue_rows: 1000\n")
     # Four rows keep the only instance busy while the others arrive.

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <limits>
@@ -107,6 +109,36 @@ TEST(BatcherIsolation, OnlyTheBadRowOfARequestFails) {
     EXPECT_GE(part.first_row, next);
     next = part.first_row + part.rows;
   }
+}
+
+TEST(BatcherIsolation, OneBadRequestOf32TakesAtMostTenExtraRunsAndHarmsNone) {
+  for (const int bad : {0, 13, 31}) {
+    IsolationBench bench;
+    std::vector<AnswerPtr> answers;
+    for (int i = 0; i < 32; ++i) {
+      answers.push_back(bench.Submit({i == bad ? kBad : static_cast<float>(i)}));
+    }
+    bench.RunTogether(answers);
+    const BatcherSnapshot snapshot = bench.batcher->Snapshot();
+    EXPECT_EQ(snapshot.batch_rows.max, 32u) << "all of them were in one run";
+    EXPECT_EQ(snapshot.rows_failed, 1u);
+    EXPECT_EQ(snapshot.rows_succeeded, 32u) << "31 and the held row";
+    EXPECT_LE(snapshot.launches[static_cast<std::size_t>(LaunchReason::kIsolate)], 10u);
+    ASSERT_THAT((*answers[static_cast<std::size_t>(bad)]->result)->errors, SizeIs(1));
+  }
+}
+
+TEST(BatcherIsolation, ARowOfNotANumberLeavesItsNeighboursBitsAlone) {
+  const auto bits_of = [](float neighbour) {
+    IsolationBench bench({.function = [](float x) { return std::sqrt(x); }});
+    const AnswerPtr row = bench.Submit({3.0f}), other = bench.Submit({neighbour});
+    bench.RunTogether({row, other});
+    EXPECT_THAT(bench.Sizes(), ElementsAre(2));
+    EXPECT_EQ(std::isnan(other->values()[0]), neighbour < 0);
+    EXPECT_THAT((*other->result)->errors, IsEmpty()) << "not a number is an answer like any other";
+    return std::bit_cast<std::uint32_t>(row->values()[0]);
+  };
+  EXPECT_EQ(bits_of(-1.0f), bits_of(4.0f));
 }
 
 TEST(BatcherIsolation, AWholeRequestFailsWithItsBadRow) {
@@ -279,6 +311,22 @@ TEST(BatcherIsolation, APaddedRunIsSearchedToo) {
   EXPECT_THAT(answer->values(), ElementsAre(2, 6));
   ASSERT_THAT((*answer->result)->errors, SizeIs(1));
   ExpectRejected((*answer->result)->errors[0].error);
+}
+
+TEST(BatcherIsolation, RowsRunAgainAlonePadLikeAnyOthers) {
+  BatcherOptions options = AdaptiveOptions(64);
+  options.min_run_rows = 2;
+  IsolationBench bench({.fault = RefuseMarkedRows}, options);
+  const AnswerPtr good = bench.Submit({1}), bad = bench.Submit({kBad});
+  bench.RunTogether({good, bad});
+  EXPECT_THAT(good->values(), ElementsAre(2));
+  ASSERT_THAT((*bad->result)->errors, SizeIs(1));
+  ExpectRejected((*bad->result)->errors[0].error);
+  for (const auto& run : bench.fake().runs()) {
+    const bool is_probe = run.x == std::vector<float>{0.5f};
+    EXPECT_GE(run.rows, is_probe ? 1 : 2);
+  }
+  EXPECT_EQ(bench.batcher->Snapshot().batch_rows.sum, 5u) << "the held row, both, each alone";
 }
 
 TEST(BatcherIsolation, AClientThatWasBadRunsAloneForAWhile) {
