@@ -48,7 +48,7 @@ class ThreadedBatcher final : public Batcher {
         dispatch_(options, device, clock) {
     for (std::unique_ptr<model::Instance>& instance : instances) {
       executors_.push_back(std::make_unique<Executor>(spec_, std::move(instance), probe_, dispatch_,
-                                                      clock, options_.min_run_rows));
+                                                      clock, options_.form));
     }
   }
   ~ThreadedBatcher() override { ThreadedBatcher::Drain(); }
@@ -118,9 +118,9 @@ base::Status BatcherOptions::Validate() const {
     return base::InvalidArgument("threads_per_instance must be between 1 and 1024, not " +
                                  std::to_string(threads_per_instance));
   }
-  if (min_run_rows < 1 || min_run_rows > policy.max_batch_size) {
-    return base::InvalidArgument("min_run_rows must be between 1 and max_batch_size, not " +
-                                 std::to_string(min_run_rows));
+  if (form.min_rows < 1 || form.min_rows > policy.max_batch_size) {
+    return base::InvalidArgument("min_rows must be between 1 and max_batch_size, not " +
+                                 std::to_string(form.min_rows));
   }
   if (max_queue_rows < 0) {
     return base::InvalidArgument("max_queue_rows must not be negative; 0 derives it");

@@ -24,8 +24,7 @@ struct BatcherOptions {
   PolicyOptions policy;
   int instances = 1;
   int threads_per_instance = 1;
-  /// Smaller runs of a model that takes any number of rows are padded to this; see BatchInvariance.
-  std::int64_t min_run_rows = 1;
+  RunForm form;
   /// 0: 2 × max_batch_size × instances.
   std::int64_t max_queue_rows = 0;
   std::size_t max_queue_bytes = 256u << 20;

@@ -315,7 +315,7 @@ TEST(BatcherIsolation, APaddedRunIsSearchedToo) {
 
 TEST(BatcherIsolation, RowsRunAgainAlonePadLikeAnyOthers) {
   BatcherOptions options = AdaptiveOptions(64);
-  options.min_run_rows = 2;
+  options.form.min_rows = 2;
   IsolationBench bench({.fault = RefuseMarkedRows}, options);
   const AnswerPtr good = bench.Submit({1}), bad = bench.Submit({kBad});
   bench.RunTogether({good, bad});

@@ -117,7 +117,7 @@ TEST(Batcher, PadsForAModelThatTakesAFixedNumberOfRows) {
 // What a logistic regression needs so that a row's bits are those of any larger run.
 BatcherOptions AtLeastTwoRows() {
   BatcherOptions options = AdaptiveOptions(8);
-  options.min_run_rows = 2;
+  options.form.min_rows = 2;
   return options;
 }
 
@@ -146,10 +146,10 @@ TEST(Batcher, PadsWhatIsLeftOfALargeRequestAndNothingElse) {
 }
 
 TEST(Batcher, GivesARowTheSameBitsWhateverTheLoadWhereRunsArePadded) {
-  const auto bits_of = [](std::int64_t min_run_rows, bool alone) {
+  const auto bits_of = [](std::int64_t min_rows, bool alone) {
     BatcherOptions options = WindowOptions(8, 1h);
     if (alone) options = AdaptiveOptions(8);
-    options.min_run_rows = min_run_rows;
+    options.form.min_rows = min_rows;
     Bench bench(options, {.last_bits = [](auto rows, auto) { return rows == 1 ? 1 : 0; }});
     std::vector<AnswerPtr> answers;
     for (int i = 0; i < (alone ? 1 : 8); ++i) answers.push_back(bench.Submit({0.1f}));
@@ -158,6 +158,45 @@ TEST(Batcher, GivesARowTheSameBitsWhateverTheLoadWhereRunsArePadded) {
   };
   EXPECT_NE(bits_of(1, true), bits_of(1, false));
   EXPECT_EQ(bits_of(2, true), bits_of(2, false));
+}
+
+/// Where the inputs of a run began, modulo 64, as FunctionModels of `spec` see them.
+std::vector<std::uintptr_t> Begins(const model::ModelSpec& spec, WorkItem item,
+                                   const BatcherOptions& options) {
+  std::vector<std::uintptr_t> begins;
+  Bench bench(options, [&] {
+    return std::make_unique<FunctionModel>(spec, [&](std::span<const Tensor> inputs) {
+      begins.push_back(reinterpret_cast<std::uintptr_t>(inputs[0].bytes()) % 64);
+      return base::Result<std::vector<Tensor>>(std::vector<Tensor>{inputs[0]});
+    });
+  });
+  const std::int64_t rows = item.rows;
+  const AnswerPtr answer = bench.Submit(std::move(item));
+  bench.Await(answer);
+  EXPECT_THAT(answer->values(), SizeIs(static_cast<std::size_t>(rows)));
+  for (std::int64_t i = 0; i < rows; ++i) {
+    EXPECT_EQ(answer->values()[static_cast<std::size_t>(i)], static_cast<float>(i));
+  }
+  return begins;
+}
+
+TEST(Batcher, AlignsTheRowsOfEveryRunWhereTheFormSaysSo) {
+  model::ModelSpec rows, whole;
+  rows.inputs = rows.outputs = {{"x", DType::kFp32, {{}, {1, ""}}}};
+  whole.inputs = whole.outputs = {{"x", DType::kFp32, {}}};
+  for (const model::ModelSpec& spec : {rows, whole}) {
+    BatcherOptions options = AdaptiveOptions(1);
+    WorkItem item;
+    item.rows = 3;
+    item.inputs = {Bench::Rows({0, 1, 2})};
+    if (spec.inputs[0].dims.empty()) item.inputs[0] = item.inputs[0].Reshaped({3});
+    WorkItem same;
+    same.rows = item.rows;
+    same.inputs = item.inputs;
+    EXPECT_THAT(Begins(spec, std::move(item), options), ElementsAre(0, 4, 8)) << "no copies";
+    options.form.aligned = true;
+    EXPECT_THAT(Begins(spec, std::move(same), options), ElementsAre(0, 0, 0));
+  }
 }
 
 // x [2, 3] and k []: no axis of rows in common.
@@ -280,9 +319,9 @@ TEST(Batcher, RefusesOptionsThatMakeNoSense) {
   EXPECT_FALSE(Batcher::Create(model, {}, {.instances = 0}, device, clock));
   EXPECT_FALSE(Batcher::Create(model, {}, {.max_queue_rows = -1}, device, clock));
   EXPECT_FALSE(Batcher::Create(model, {}, {.policy = {.max_batch_size = 0}}, device, clock));
-  EXPECT_FALSE(Batcher::Create(model, {}, {.min_run_rows = 0}, device, clock));
-  EXPECT_FALSE(Batcher::Create(model, {}, {.policy = {.max_batch_size = 4}, .min_run_rows = 5},
-                               device, clock));
+  EXPECT_FALSE(Batcher::Create(model, {}, {.form = {.min_rows = 0}}, device, clock));
+  EXPECT_FALSE(Batcher::Create(
+      model, {}, {.policy = {.max_batch_size = 4}, .form = {.min_rows = 5}}, device, clock));
 }
 
 // --- Rules 1 and 2: late binding, work-conserving

@@ -109,7 +109,14 @@ class Prover {
 
   // Two rows first: a model that cannot take them says so at once.
   base::Status RunTogether() {
-    if (spec_.batch_axis == BatchAxis::kFixed) return RunInPlaces(spec_.fixed_batch);
+    if (spec_.batch_axis == BatchAxis::kFixed) {
+      MUSTER_RETURN_IF_ERROR(RunInPlaces(spec_.fixed_batch));
+      for (std::int64_t place = 1; options_.every_size && place < spec_.fixed_batch; ++place) {
+        MUSTER_RETURN_IF_ERROR(RunAmongOthers(static_cast<std::size_t>(spec_.fixed_batch),
+                                              static_cast<std::size_t>(place)));
+      }
+      return {};
+    }
     for (const std::int64_t n : {2, 3, 8}) MUSTER_RETURN_IF_ERROR(RunInPlaces(n));
     // Every row of a run is compared, so that one run of a size sees all places in it.
     if (!options_.every_size) {

@@ -178,6 +178,17 @@ TEST(ProveBatching, ComparesEverySizeAndPlaceWhenAsked) {
   EXPECT_EQ(proof.compared_rows, 40);
 }
 
+TEST(ProveBatching, ComparesEveryPlaceOfAFixedNumberOfRowsWhenEverySizeIsAsked) {
+  const auto runs = [](bool every_size) {
+    model::FakeModel model({.fixed_batch = 32});
+    const auto instance = model.NewInstance({}).value();
+    ProveBatching(model.spec(), *instance, {.every_size = every_size});
+    return model.run_count();
+  };
+  EXPECT_EQ(runs(false), 1 + 8 + 3);
+  EXPECT_EQ(runs(true), 1 + 32 + 3 + 31);
+}
+
 TEST(ProveBatching, ComparesLargerRowsTooWhenEverySizeIsAsked) {
   const auto prove = [](bool every_size) {
     FunctionModel model(SpecOf({{}, {}}), [](std::span<const Tensor> inputs) {

@@ -33,6 +33,15 @@ enum class LaunchReason : std::uint8_t {
 inline constexpr std::size_t kLaunchReasons = 8;
 std::string_view LaunchReasonName(LaunchReason reason);
 
+/// What every run keeps to, so that a row gets the same bits in all of them; see BatchInvariance.
+struct RunForm {
+  /// Smaller runs of a model that takes any number of rows are padded to this.
+  std::int64_t min_rows = 1;
+  /// Inputs begin at multiples of 64 bytes, though that may take a copy: vectorised sums add in
+  /// another order from elsewhere (ONNX Runtime's ReduceSum does).
+  bool aligned = false;
+};
+
 /// One run of the model, as its rows see it.
 struct RunInfo {
   std::uint64_t id = 0;

@@ -18,8 +18,9 @@ batching::BatcherOptions OptionsFor(const LiveVersion& live) {
   if (live.batchable && live.spec.batch_axis == model::BatchAxis::kFixed) {
     options.policy.max_batch_size = std::min(config.max_batch_size, live.spec.fixed_batch);
   }
-  if (config.batch_invariant && live.invariance == batching::BatchInvariance::kAtLeastTwo) {
-    options.min_run_rows = 2;
+  if (config.batch_invariant) {
+    options.form.aligned = true;
+    if (live.invariance == batching::BatchInvariance::kAtLeastTwo) options.form.min_rows = 2;
   }
   options.instances = config.instances;
   options.threads_per_instance = config.threads;

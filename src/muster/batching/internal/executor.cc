@@ -74,11 +74,11 @@ struct Executor::Suspects {
 
 Executor::Executor(const model::ModelSpec& spec, std::unique_ptr<model::Instance> instance,
                    std::span<const tensor::Tensor> probe, Dispatch& dispatch, base::Clock& clock,
-                   std::int64_t min_rows)
+                   RunForm form)
     : probe_(probe),
       dispatch_(dispatch),
       clock_(clock),
-      runner_(spec, std::move(instance), clock, min_rows) {}
+      runner_(spec, std::move(instance), clock, form) {}
 
 void Executor::Work() {
   // Woken by the first row of a loop's turn, an executor that shares the loop's core would preempt

@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <memory>
 #include <span>
 #include <vector>
@@ -17,10 +16,10 @@ namespace muster::batching {
 /// Belongs to one thread.
 class Executor {
  public:
-  /// `probe`: see Batcher::Create; `min_rows`: see Runner. All borrowed but the instance.
+  /// `probe`: see Batcher::Create; all borrowed but the instance.
   Executor(const model::ModelSpec& spec, std::unique_ptr<model::Instance> instance,
            std::span<const tensor::Tensor> probe, Dispatch& dispatch, base::Clock& clock,
-           std::int64_t min_rows = 1);
+           RunForm form = {});
   /// Until drained.
   void Work();
 

@@ -16,6 +16,13 @@ namespace {
 using model::BatchAxis;
 using tensor::Tensor;
 
+constexpr std::uintptr_t kAlignment = 64;  // what BufferRef::Allocate gives
+
+bool IsAligned(const Tensor& tensor) {
+  return tensor.dtype() == tensor::DType::kBytes ||
+         reinterpret_cast<std::uintptr_t>(tensor.bytes()) % kAlignment == 0;
+}
+
 }  // namespace
 
 /// Waits for the end of a run; a synchronous backend has ended it before the wait begins.
@@ -42,11 +49,11 @@ class Runner::Sink final : public model::RunSink {
 };
 
 Runner::Runner(const model::ModelSpec& spec, std::unique_ptr<model::Instance> instance,
-               base::Clock& clock, std::int64_t min_rows)
+               base::Clock& clock, RunForm form)
     : spec_(spec),
       instance_(std::move(instance)),
       clock_(clock),
-      min_rows_(min_rows),
+      form_(form),
       sink_(std::make_unique<Sink>()),
       buffers_(spec.inputs.size()) {
   inputs_.reserve(spec.inputs.size());
@@ -59,7 +66,7 @@ std::int64_t Runner::ModelRows(std::int64_t rows) const {
     case BatchAxis::kFixed:
       return spec_.fixed_batch;
     case BatchAxis::kDynamic:
-      return std::max(rows, min_rows_);
+      return std::max(rows, form_.min_rows);
     case BatchAxis::kNone:
       break;
   }
@@ -133,13 +140,19 @@ base::Status Runner::Assemble(std::span<const Slice> slices, std::int64_t rows) 
 Tensor Runner::AssembleInput(std::size_t input, std::span<const Slice> slices, std::int64_t rows) {
   const Slice& first = slices.front();
   const Tensor& source = first.pending->item.inputs[input];
-  if (spec_.batch_axis == BatchAxis::kNone) {
-    return source.Rows(first.first_row, 1).Reshaped(source.shape().RowShape());
-  }
+  const bool as_is = slices.size() == 1 && rows == ModelRows(rows);
+  const bool whole = as_is && rows == source.rows();
+  Tensor batch = whole   ? source
+                 : as_is ? source.Rows(first.first_row, rows)
+                         : Gather(input, slices, rows);
+  if (form_.aligned && !IsAligned(batch)) batch = Gather(input, slices, rows);
+  if (spec_.batch_axis != BatchAxis::kNone) return batch;
+  return batch.Reshaped(batch.shape().RowShape());
+}
+
+Tensor Runner::Gather(std::size_t input, std::span<const Slice> slices, std::int64_t rows) {
+  const Tensor& source = slices.front().pending->item.inputs[input];
   const std::int64_t model_rows = ModelRows(rows);
-  if (slices.size() == 1 && rows == model_rows) {
-    return rows == source.rows() ? source : source.Rows(first.first_row, rows);
-  }
   Tensor batch = BatchTensor(input, source, model_rows);
   std::int64_t row = 0;
   for (const Slice& slice : slices) {

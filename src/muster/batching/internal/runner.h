@@ -23,13 +23,12 @@ struct RunOutcome {
 };
 
 /// Makes one run out of slices on an instance of its own: gathers their rows (one slice is passed
-/// as a view, without a copy), pads with copies of a row where the model must have more, runs,
-/// waits, and checks what comes back. Used by one thread.
+/// as a view, without a copy, where the form allows), pads with copies of a row where the model
+/// must have more, runs, waits, and checks what comes back. Used by one thread.
 class Runner {
  public:
-  /// `min_rows`: smaller runs of a model that takes any number of rows are padded to it.
   Runner(const model::ModelSpec& spec, std::unique_ptr<model::Instance> instance,
-         base::Clock& clock, std::int64_t min_rows = 1);
+         base::Clock& clock, RunForm form = {});
   ~Runner();
 
   /// `info` carries id, rows, reason and formed; the rest is filled in. Blocks.
@@ -41,6 +40,7 @@ class Runner {
   class Sink;
   base::Status Assemble(std::span<const Slice> slices, std::int64_t rows);
   tensor::Tensor AssembleInput(std::size_t input, std::span<const Slice> slices, std::int64_t rows);
+  tensor::Tensor Gather(std::size_t input, std::span<const Slice> slices, std::int64_t rows);
   tensor::Tensor BatchTensor(std::size_t input, const tensor::Tensor& like, std::int64_t rows);
   base::Result<std::vector<tensor::Tensor>> Start(model::RunId id);
   void ReleaseInputs();
@@ -50,7 +50,7 @@ class Runner {
   const model::ModelSpec& spec_;
   std::unique_ptr<model::Instance> instance_;
   base::Clock& clock_;
-  const std::int64_t min_rows_;
+  const RunForm form_;
   std::unique_ptr<Sink> sink_;
   std::vector<tensor::Tensor> inputs_;      // of the run at hand
   std::vector<tensor::BufferRef> buffers_;  // per input, where batches are gathered
