@@ -7,10 +7,10 @@
 #include <set>
 #include <utility>
 
-#include "muster/batching/internal/agreement.h"
 #include "muster/batching/internal/bit_classes.h"
-#include "muster/batching/internal/output_check.h"
-#include "muster/batching/internal/seeded_rows.h"
+#include "muster/model/agreement.h"
+#include "muster/model/output_check.h"
+#include "muster/model/seeded_rows.h"
 
 namespace muster::batching {
 namespace {
@@ -58,7 +58,7 @@ class Prover {
     }
     MUSTER_RETURN_IF_ERROR(RunEachAlone());
     MUSTER_RETURN_IF_ERROR(RunTogether());
-    if (!options_.every_size || !HasDynamicRowDims(spec_)) return {};
+    if (!options_.every_size || !model::HasDynamicRowDims(spec_)) return {};
     for (const std::int64_t extent : {16, 61}) {
       extent_ = extent;
       if (!RunEachAlone()) continue;  // rows of this extent are refused
@@ -69,12 +69,12 @@ class Prover {
 
   /// A row that the model accepts, and with it which kind of rows that is.
   base::Status FindProbe() {
-    const std::int64_t extents = HasDynamicRowDims(spec_) ? kLargestExtent : 1;
+    const std::int64_t extents = model::HasDynamicRowDims(spec_) ? kLargestExtent : 1;
     base::Error refusal;
-    for (const RowStyle style : {RowStyle::kVaried, RowStyle::kBinary}) {
+    for (const model::RowStyle style : {model::RowStyle::kVaried, model::RowStyle::kBinary}) {
       for (extent_ = 1; extent_ <= extents; ++extent_) {
         style_ = style;
-        MUSTER_ASSIGN_OR_RETURN(Tensors row, MakeRow(spec_, style_, extent_, random_));
+        MUSTER_ASSIGN_OR_RETURN(Tensors row, model::MakeRow(spec_, style_, extent_, random_));
         base::Result<Tensors> outputs = RunAlone(row);
         if (outputs) {
           proof_.probe = Alone(row);
@@ -93,7 +93,7 @@ class Prover {
     alone_.clear();
     base::Error refusal;
     for (std::size_t i = 0; i < 2 * enough && rows_.size() < enough; ++i) {
-      MUSTER_ASSIGN_OR_RETURN(Tensors row, MakeRow(spec_, style_, extent_, random_));
+      MUSTER_ASSIGN_OR_RETURN(Tensors row, model::MakeRow(spec_, style_, extent_, random_));
       base::Result<Tensors> outputs = RunAlone(row);
       if (!outputs) {
         refusal = outputs.error();
@@ -144,7 +144,7 @@ class Prover {
     order[place] = target_++ % rows_.size();
     std::vector<const Tensors*> chosen;
     for (const std::size_t row : order) chosen.push_back(&rows_[row]);
-    base::Result<Tensors> outputs = RunRows(StackRows(chosen), static_cast<std::int64_t>(n));
+    base::Result<Tensors> outputs = RunRows(model::StackRows(chosen), static_cast<std::int64_t>(n));
     if (!outputs) return outputs.error();
     for (std::size_t i = 0; i < n; ++i) {
       MUSTER_RETURN_IF_ERROR(Hold(*outputs, i, order[i]));
@@ -163,7 +163,7 @@ class Prover {
       bits_.Observe(first_row_ + row, rows, own);
     }
     for (std::size_t i = 0; i < own.size(); ++i) {
-      if (Compare(own[i], alone_[row][i]).agree) continue;
+      if (model::Compare(own[i], alone_[row][i]).agree) continue;
       return base::FailedPrecondition("output \"" + spec_.outputs[i].name +
                                       "\" of a row changes with the other rows of the run");
     }
@@ -181,7 +181,7 @@ class Prover {
   /// One row as a run of its own: repeated where the model takes no fewer.
   Tensors Alone(const Tensors& row) const {
     if (spec_.batch_axis != BatchAxis::kFixed) return row;
-    return StackRows(
+    return model::StackRows(
         std::vector<const Tensors*>(static_cast<std::size_t>(spec_.fixed_batch), &row));
   }
 
@@ -205,7 +205,7 @@ class Prover {
     if (!outputs) {
       return outputs.error().WithContext("a run of " + std::to_string(rows) + " rows failed");
     }
-    MUSTER_RETURN_IF_ERROR(CheckOutputs(spec_, *outputs, rows));
+    MUSTER_RETURN_IF_ERROR(model::CheckOutputs(spec_, *outputs, rows));
     return outputs;
   }
 
@@ -213,7 +213,7 @@ class Prover {
   model::Instance& instance_;
   const ProofOptions options_;
   std::mt19937_64 random_;
-  RowStyle style_ = RowStyle::kVaried;
+  model::RowStyle style_ = model::RowStyle::kVaried;
   std::int64_t extent_ = 1;
   std::size_t first_row_ = 0;   // number of rows_[0] among all that were made
   std::vector<Tensors> rows_;   // accepted alone

@@ -4,9 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "muster/batching/internal/agreement.h"
 #include "muster/batching/internal/batcher_test_support.h"
-#include "muster/batching/internal/seeded_rows.h"
+#include "muster/model/agreement.h"
 
 namespace muster::batching {
 namespace {
@@ -274,35 +273,10 @@ TEST(ProveBatching, IsDeterministic) {
   const auto instance = model.NewInstance({}).value();
   const BatchingProof a = ProveBatching(model.spec(), *instance, {.seed = 5});
   const BatchingProof b = ProveBatching(model.spec(), *instance, {.seed = 5});
-  EXPECT_TRUE(Compare(a.probe[0], b.probe[0]).identical);
+  EXPECT_TRUE(model::Compare(a.probe[0], b.probe[0]).identical);
   EXPECT_FALSE(
-      Compare(a.probe[0], ProveBatching(model.spec(), *instance, {.seed = 6}).probe[0]).identical);
-}
-
-TEST(SeededRows, DifferFromOneAnother) {
-  std::mt19937_64 random(1);
-  for (const DType dtype : kAllDTypes) {
-    const model::ModelSpec spec = SpecOf({{}, {16, ""}}, dtype);
-    for (const RowStyle style : {RowStyle::kVaried, RowStyle::kBinary}) {
-      const Tensor a = MakeRow(spec, style, 1, random).value()[0];
-      const Tensor b = MakeRow(spec, style, 1, random).value()[0];
-      EXPECT_FALSE(Compare(a, b).agree) << tensor::DTypeName(dtype);
-    }
-  }
-}
-
-TEST(SeededRows, HalvesAreModest) {
-  std::mt19937_64 random(1);
-  for (const DType dtype : {DType::kFp16, DType::kBf16}) {
-    const Tensor row =
-        MakeRow(SpecOf({{}, {64, ""}}, dtype), RowStyle::kVaried, 1, random).value()[0];
-    for (const std::uint16_t bits : row.data<std::uint16_t>()) {
-      const float value =
-          dtype == DType::kFp16 ? tensor::HalfToFloat(bits) : tensor::BFloat16ToFloat(bits);
-      EXPECT_GE(std::abs(value), 0.5f);
-      EXPECT_LT(std::abs(value), 2.0f);
-    }
-  }
+      model::Compare(a.probe[0], ProveBatching(model.spec(), *instance, {.seed = 6}).probe[0])
+          .identical);
 }
 
 TEST(ProveBatching, ExtentsThatMakeNoShapeAreNoRow) {
@@ -310,52 +284,6 @@ TEST(ProveBatching, ExtentsThatMakeNoShapeAreNoRow) {
   const BatchingProof proof = Prove(SpecOf({{}, {huge, ""}, {huge, ""}}), Identity);
   EXPECT_FALSE(proof.batchable);
   EXPECT_THAT(proof.probe, IsEmpty());
-}
-
-TEST(Agreement, HoldsFloatsToTheStatedTolerance) {
-  const auto compare = [](float a, float b) {
-    return Compare(Tensor::Of<float>({1}, {a}), Tensor::Of<float>({1}, {b})).agree;
-  };
-  EXPECT_TRUE(compare(100.0f, 100.009f));
-  EXPECT_FALSE(compare(100.0f, 100.02f));
-  EXPECT_TRUE(compare(0.0f, 0.9e-5f));
-  EXPECT_FALSE(compare(0.0f, 1.2e-5f));
-  const float inf = std::numeric_limits<float>::infinity(), nan = std::nanf("");
-  EXPECT_TRUE(compare(inf, inf));
-  EXPECT_FALSE(compare(inf, -inf));
-  EXPECT_FALSE(compare(1.0f, inf));
-  EXPECT_TRUE(compare(nan, -nan));
-  EXPECT_FALSE(compare(nan, 1.0f));
-}
-
-TEST(Agreement, AllowsHalfPrecisionItsOwnSteps) {
-  const auto half = [](std::uint16_t bits) {
-    Tensor t = Tensor::Allocate(DType::kFp16, {1});
-    t.data<std::uint16_t>()[0] = bits;
-    return t;
-  };
-  EXPECT_TRUE(Compare(half(0x3c00), half(0x3c01)).agree) << "neighbours, 1e-3 apart";
-  EXPECT_FALSE(Compare(half(0x3c00), half(0x3c08)).agree);
-}
-
-TEST(Agreement, TellsBitsApartThatCompareEqual) {
-  const auto identical = [](float a, float b) {
-    return Identical(Tensor::Of<float>({1}, {a}), Tensor::Of<float>({1}, {b}));
-  };
-  EXPECT_FALSE(identical(0.0f, -0.0f));
-  EXPECT_TRUE(identical(std::nanf(""), std::nanf("")));
-  EXPECT_FALSE(identical(std::nanf(""), -std::nanf("")));
-  EXPECT_FALSE(Identical(Tensor::Of<float>({1}, {1}), Tensor::Of<float>({1, 1}, {1})));
-  EXPECT_FALSE(Identical(Tensor::Of<float>({1}, {0}), Tensor::Of<std::int32_t>({1}, {0})));
-}
-
-TEST(Agreement, HoldsIntegersAndStringsExactly) {
-  EXPECT_FALSE(
-      Compare(Tensor::Of<std::int64_t>({1}, {7}), Tensor::Of<std::int64_t>({1}, {8})).agree);
-  EXPECT_FALSE(
-      Compare(Tensor::Of<std::string>({1}, {"a"}), Tensor::Of<std::string>({1}, {"b"})).agree);
-  EXPECT_TRUE(
-      Compare(Tensor::Of<std::string>({1}, {"a"}), Tensor::Of<std::string>({1}, {"a"})).identical);
 }
 
 }  // namespace

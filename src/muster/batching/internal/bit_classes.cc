@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "muster/batching/internal/agreement.h"
+#include "muster/model/agreement.h"
 
 namespace muster::batching {
 
@@ -24,7 +24,7 @@ void BitClasses::Hold(Seen& seen, std::int64_t rows, const std::vector<tensor::T
     return;
   }
   for (std::size_t i = 0; !difference && i < outputs.size(); ++i) {
-    if (!Identical(outputs[i], seen.outputs[i])) difference = {i, rows, seen.rows};
+    if (!model::Identical(outputs[i], seen.outputs[i])) difference = {i, rows, seen.rows};
   }
 }
 

@@ -7,8 +7,8 @@
 #include <utility>
 
 #include "muster/base/mutex.h"
-#include "muster/batching/internal/output_check.h"
 #include "muster/batching/internal/pending.h"
+#include "muster/model/output_check.h"
 
 namespace muster::batching {
 namespace {
@@ -84,7 +84,7 @@ RunOutcome Runner::Run(std::span<const Slice> slices, RunInfo info) {
   info.finished = clock_.Now();
   ReleaseInputs();
   if (!outputs) return {info, std::move(outputs)};
-  base::Status checked = CheckOutputs(spec_, *outputs, ModelRows(info.rows));
+  base::Status checked = model::CheckOutputs(spec_, *outputs, ModelRows(info.rows));
   if (!checked) return {info, checked.error()};
   for (Tensor& output : *outputs) {
     if (spec_.batch_axis == BatchAxis::kNone) {
@@ -105,7 +105,7 @@ base::Status Runner::RunProbe(std::span<const Tensor> probe, model::RunId id) {
   const std::int64_t rows = inputs_.empty() ? 1 : inputs_[0].rows();
   ReleaseInputs();
   if (!outputs) return outputs.error();
-  return CheckOutputs(spec_, *outputs, rows);
+  return model::CheckOutputs(spec_, *outputs, rows);
 }
 
 base::Result<std::vector<Tensor>> Runner::Start(model::RunId id) {

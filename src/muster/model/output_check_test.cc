@@ -1,20 +1,20 @@
-#include "muster/batching/internal/output_check.h"
+#include "muster/model/output_check.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace muster::batching {
+namespace muster::model {
 namespace {
 
 using tensor::DType;
 using tensor::Tensor;
 using ::testing::HasSubstr;
 
-model::ModelSpec Spec(std::vector<model::Dim> output_dims) {
-  model::ModelSpec spec;
+ModelSpec Spec(std::vector<Dim> output_dims) {
+  ModelSpec spec;
   spec.inputs = {{"x", DType::kFp32, {{}, {1, ""}}}};
   spec.outputs = {{"y", DType::kFp32, std::move(output_dims)}};
-  model::DeriveBatchAxis(spec);
+  DeriveBatchAxis(spec);
   return spec;
 }
 
@@ -34,7 +34,7 @@ TEST(CheckOutputs, RefusesEverythingElse) {
   const auto reason = [](const base::Status& status) {
     return std::string(status.error().Reason());
   };
-  const model::ModelSpec spec = Spec({{}, {3, ""}});
+  const ModelSpec spec = Spec({{}, {3, ""}});
   EXPECT_EQ(reason(CheckOutputs(spec, {}, 2)), "BACKEND_INVALID");
   EXPECT_EQ(reason(CheckOutputs(spec, {Output({2, 3}), Output({2, 3})}, 2)), "BACKEND_INVALID");
   EXPECT_EQ(reason(CheckOutputs(spec, {Output({3, 3})}, 2)), "BACKEND_INVALID");
@@ -50,11 +50,11 @@ TEST(CheckOutputs, NamesTheOutput) {
 }
 
 TEST(CheckOutputs, HoldsAModelWithoutRowsToAllItsExtents) {
-  model::ModelSpec spec = Spec({{2, ""}});
-  spec.batch_axis = model::BatchAxis::kNone;
+  ModelSpec spec = Spec({{2, ""}});
+  spec.batch_axis = BatchAxis::kNone;
   EXPECT_TRUE(CheckOutputs(spec, {Output({2})}, 1));
   EXPECT_FALSE(CheckOutputs(spec, {Output({3})}, 1));
 }
 
 }  // namespace
-}  // namespace muster::batching
+}  // namespace muster::model

@@ -1,11 +1,11 @@
-#include "muster/batching/internal/agreement.h"
+#include "muster/model/agreement.h"
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
 
-namespace muster::batching {
+namespace muster::model {
 namespace {
 
 using tensor::DType;
@@ -63,4 +63,4 @@ Agreement Compare(const Tensor& a, const Tensor& b) {
   return {Close(a, b), false};
 }
 
-}  // namespace muster::batching
+}  // namespace muster::model

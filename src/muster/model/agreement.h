@@ -2,7 +2,7 @@
 
 #include "muster/tensor/tensor.h"
 
-namespace muster::batching {
+namespace muster::model {
 
 /// How alike two tensors of one dtype and shape are.
 struct Agreement {
@@ -17,4 +17,4 @@ Agreement Compare(const tensor::Tensor& a, const tensor::Tensor& b);
 /// To the bit, NaN and the sign of zero included; false for other dtypes or shapes.
 bool Identical(const tensor::Tensor& a, const tensor::Tensor& b);
 
-}  // namespace muster::batching
+}  // namespace muster::model

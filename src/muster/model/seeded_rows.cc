@@ -1,9 +1,9 @@
-#include "muster/batching/internal/seeded_rows.h"
+#include "muster/model/seeded_rows.h"
 
 #include <algorithm>
 #include <string>
 
-namespace muster::batching {
+namespace muster::model {
 namespace {
 
 using tensor::DType;
@@ -82,12 +82,12 @@ void Fill(const Tensor& out, RowStyle style, std::mt19937_64& random) {
 
 }  // namespace
 
-base::Result<std::vector<Tensor>> MakeRow(const model::ModelSpec& spec, RowStyle style,
+base::Result<std::vector<Tensor>> MakeRow(const ModelSpec& spec, RowStyle style,
                                           std::int64_t extent, std::mt19937_64& random) {
   std::vector<Tensor> row;
-  for (const model::TensorSpec& input : spec.inputs) {
+  for (const TensorSpec& input : spec.inputs) {
     std::vector<std::int64_t> dims = {1};
-    for (const model::Dim& dim : model::RowDims(spec, input)) {
+    for (const Dim& dim : RowDims(spec, input)) {
       dims.push_back(dim.dynamic() ? extent : dim.size);
     }
     MUSTER_ASSIGN_OR_RETURN(const tensor::Shape shape, tensor::Shape::Make(dims));
@@ -97,9 +97,9 @@ base::Result<std::vector<Tensor>> MakeRow(const model::ModelSpec& spec, RowStyle
   return row;
 }
 
-bool HasDynamicRowDims(const model::ModelSpec& spec) {
-  return std::ranges::any_of(spec.inputs, [&spec](const model::TensorSpec& input) {
-    return std::ranges::any_of(model::RowDims(spec, input), &model::Dim::dynamic);
+bool HasDynamicRowDims(const ModelSpec& spec) {
+  return std::ranges::any_of(spec.inputs, [&spec](const TensorSpec& input) {
+    return std::ranges::any_of(RowDims(spec, input), &Dim::dynamic);
   });
 }
 
@@ -116,4 +116,4 @@ std::vector<Tensor> StackRows(std::span<const std::vector<Tensor>* const> rows) 
   return batch;
 }
 
-}  // namespace muster::batching
+}  // namespace muster::model
