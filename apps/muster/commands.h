@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "apps/muster/options.h"
 
@@ -14,5 +16,17 @@ int Serve(const Options& options);
 int Models(const Options& options);
 /// Predicts `input` (a JSON body, or "-" for standard input) with one model in this process.
 int Predict(const Options& options, const std::string& model, const std::string& input);
+
+struct BenchModelArguments {
+  std::vector<std::int64_t> batch_sizes;  ///< empty: 1, 2, 4 … until more does not help
+  std::vector<int> instances;             ///< empty: 1, and one per core
+  std::vector<int> threads;               ///< empty: 1, and one per core
+  double seconds = 1;                     ///< for each point
+  std::string json;                       ///< files to write; empty: none
+  std::string svg;
+};
+/// Measures the one model below options.models in a plain loop, at each batch size, number of
+/// instances and number of threads.
+int BenchModel(const Options& options, const BenchModelArguments& arguments);
 
 }  // namespace muster::app

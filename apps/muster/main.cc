@@ -24,6 +24,7 @@ struct CommandLine {
   std::vector<std::string> paths;
   std::string model;
   std::string input;
+  BenchModelArguments bench_model;
 };
 
 void AddSettings(CLI::App& command, CommandLine& line) {
@@ -41,6 +42,27 @@ void AddSettings(CLI::App& command, CommandLine& line) {
             std::string(setting.help))
         ->type_name(std::string(setting.value));
   }
+}
+
+/// `muster bench model`.
+CLI::App* AddBenchModel(CLI::App& bench, CommandLine& line) {
+  BenchModelArguments& arguments = line.bench_model;
+  CLI::App* model = bench.add_subcommand("model", "the model alone in a plain loop, no server");
+  model->add_option("PATH", line.paths, "a model file or folder, or a repository of one");
+  model->add_option("--batch-sizes", arguments.batch_sizes, "rows per run (default 1,2,4,…,512)")
+      ->type_name("N,…")
+      ->delimiter(',');
+  model->add_option("--instances", arguments.instances, "runs at a time (default 1 and all cores)")
+      ->type_name("N,…")
+      ->delimiter(',');
+  model->add_option("--threads", arguments.threads, "of one run (default 1 and all cores)")
+      ->type_name("N,…")
+      ->delimiter(',');
+  model->add_option("--seconds", arguments.seconds, "for each point (default 1)")->type_name("S");
+  model->add_option("--json", arguments.json, "write the figures there")->type_name("FILE");
+  model->add_option("--svg", arguments.svg, "write a plot there")->type_name("FILE");
+  AddSettings(*model, line);
+  return model;
 }
 
 base::Result<Options> Read(const CommandLine& line) {
@@ -105,6 +127,9 @@ int Run(int argc, char** argv) {
   AddSettings(*predict, line);
   CLI::App* version = app.add_subcommand("version", "print the versions of muster and its runtime");
   AddSettings(*version, line);
+  CLI::App* bench = app.add_subcommand("bench", "measure: see muster bench --help");
+  bench->require_subcommand(1);
+  CLI::App* bench_model = AddBenchModel(*bench, line);
 
   try {
     app.parse(argc, argv);
@@ -123,6 +148,7 @@ int Run(int argc, char** argv) {
   if (version->parsed()) return Version(*options);
   if (models->parsed()) return Models(*options);
   if (predict->parsed()) return Predict(*options, line.model, line.input);
+  if (bench_model->parsed()) return BenchModel(*options, line.bench_model);
   return Serve(*options);
 }
 
