@@ -29,4 +29,20 @@ struct BenchModelArguments {
 /// instances and number of threads.
 int BenchModel(const Options& options, const BenchModelArguments& arguments);
 
+struct TuneArguments {
+  std::string slo;       ///< "20ms"
+  double seconds = 0.5;  ///< for each point
+  bool write = false;    ///< into the model's muster.yaml; else only say it
+};
+/// Finds instances, threads and max_batch_size of the one model below options.models.
+int Tune(const Options& options, const TuneArguments& arguments);
+
+struct BenchVariantsArguments {
+  std::int64_t iterations = 100;
+  std::int64_t batch_size = 1;
+  std::string json;  ///< file to write; empty: none
+};
+/// Compares all models and versions below options.models on the same inputs.
+int BenchVariants(const Options& options, const BenchVariantsArguments& arguments);
+
 }  // namespace muster::app

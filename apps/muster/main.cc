@@ -25,6 +25,8 @@ struct CommandLine {
   std::string model;
   std::string input;
   BenchModelArguments bench_model;
+  TuneArguments tune;
+  BenchVariantsArguments bench_variants;
 };
 
 void AddSettings(CLI::App& command, CommandLine& line) {
@@ -65,6 +67,39 @@ CLI::App* AddBenchModel(CLI::App& bench, CommandLine& line) {
   return model;
 }
 
+/// `muster bench variants`.
+CLI::App* AddBenchVariants(CLI::App& bench, CommandLine& line) {
+  BenchVariantsArguments& arguments = line.bench_variants;
+  CLI::App* variants =
+      bench.add_subcommand("variants", "compare models and versions on the same inputs");
+  variants->add_option("PATH", line.paths, "as for serve");
+  variants->add_option("--iterations", arguments.iterations, "runs of each (default 100)")
+      ->type_name("N");
+  variants->add_option("--batch-size", arguments.batch_size, "rows of a run (default 1)")
+      ->type_name("N");
+  variants->add_option("--json", arguments.json, "write the figures there")->type_name("FILE");
+  AddSettings(*variants, line);
+  return variants;
+}
+
+/// `muster tune`.
+CLI::App* AddTune(CLI::App& app, CommandLine& line) {
+  TuneArguments& arguments = line.tune;
+  CLI::App* tune = app.add_subcommand("tune", "find instances, threads and batch size of a model");
+  tune->add_option("PATH", line.paths, "a model folder or file, or a repository of one model");
+  tune->add_option("--slo", arguments.slo, "longest wait and run of a row, e.g. 20ms")
+      ->type_name("TIME")
+      ->required();
+  tune->add_option("--seconds", arguments.seconds, "for each point (default 0.5)")->type_name("S");
+  CLI::Option* write =
+      tune->add_flag("--write", arguments.write, "write the settings into its muster.yaml");
+  tune->add_flag_function(
+          "--dry-run", [](std::int64_t) {}, "only say them (the default)")
+      ->excludes(write);
+  AddSettings(*tune, line);
+  return tune;
+}
+
 base::Result<Options> Read(const CommandLine& line) {
   GivenValues given(line.flags.begin(), line.flags.end());
   MUSTER_ASSIGN_OR_RETURN(Options options, ReadOptions(line.config, given));
@@ -84,7 +119,10 @@ int Version(const Options& options) {
 
 /// Names the flag that an unknown one was probably meant to be.
 void SuggestFlags(int argc, char** argv) {
-  std::vector<std::string> flags = {"--config", "--model", "--input", "--help"};
+  std::vector<std::string> flags = {"--config",      "--model",     "--input",      "--help",
+                                    "--batch-sizes", "--instances", "--threads",    "--seconds",
+                                    "--json",        "--svg",       "--iterations", "--batch-size",
+                                    "--slo",         "--write",     "--dry-run"};
   for (const Setting& setting : Settings()) flags.push_back(FlagOf(setting));
   const std::vector<std::string_view> known(flags.begin(), flags.end());
   for (int i = 1; i < argc; ++i) {
@@ -130,6 +168,8 @@ int Run(int argc, char** argv) {
   CLI::App* bench = app.add_subcommand("bench", "measure: see muster bench --help");
   bench->require_subcommand(1);
   CLI::App* bench_model = AddBenchModel(*bench, line);
+  CLI::App* bench_variants = AddBenchVariants(*bench, line);
+  CLI::App* tune = AddTune(app, line);
 
   try {
     app.parse(argc, argv);
@@ -149,6 +189,8 @@ int Run(int argc, char** argv) {
   if (models->parsed()) return Models(*options);
   if (predict->parsed()) return Predict(*options, line.model, line.input);
   if (bench_model->parsed()) return BenchModel(*options, line.bench_model);
+  if (bench_variants->parsed()) return BenchVariants(*options, line.bench_variants);
+  if (tune->parsed()) return Tune(*options, line.tune);
   return Serve(*options);
 }
 

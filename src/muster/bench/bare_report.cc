@@ -14,17 +14,10 @@ std::string Format(const char* format, Args... args) {
   return text.data();
 }
 
-/// `text` filled up with spaces to `width` characters, of which "µ" and "×" are one.
-std::string Right(const std::string& text, std::size_t width) {
-  std::size_t letters = 0;
-  for (const char c : text) letters += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
-  return letters < width ? std::string(width - letters, ' ') + text : text;
-}
-
 std::string Row(const std::array<std::string, 7>& cells) {
   constexpr std::array<std::size_t, 7> kWidths = {19, 7, 10, 10, 10, 9, 9};
   std::string row;
-  for (std::size_t i = 0; i < cells.size(); ++i) row += Right(cells[i], kWidths[i]);
+  for (std::size_t i = 0; i < cells.size(); ++i) row += AlignedRight(cells[i], kWidths[i]);
   return row + "\n";
 }
 
@@ -41,6 +34,12 @@ std::string ShortTime(base::Duration d) {
   if (ns < 999.5e3) return Format("%.3g µs", ns / 1e3);
   if (ns < 999.5e6) return Format("%.3g ms", ns / 1e6);
   return Format("%.3g s", ns / 1e9);
+}
+
+std::string AlignedRight(const std::string& text, std::size_t width) {
+  std::size_t letters = 0;
+  for (const char c : text) letters += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
+  return letters < width ? std::string(width - letters, ' ') + text : text;
 }
 
 std::string TableTitle() {

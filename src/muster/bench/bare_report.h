@@ -10,6 +10,9 @@ namespace muster::bench {
 /// A duration for people: "7.58 ms", "1.90 µs", "2.04 s".
 std::string ShortTime(base::Duration d);
 
+/// `text` with spaces before it to make it `width` letters; a letter of several bytes counts once.
+std::string AlignedRight(const std::string& text, std::size_t width);
+
 /// The lines of a table as they are measured: the title, then one line for each point.
 std::string TableTitle();
 std::string TableLine(const Split& split, const BarePoint& point);

@@ -25,6 +25,7 @@ struct ModelConfig {
   std::int64_t max_queue_rows = 0;   ///< 0: 2 × max_batch_size × instances, ≥ 512
 
   base::Status Validate() const;
+  bool operator==(const ModelConfig&) const = default;
 };
 
 /// Parses the text of a muster.yaml. Errors: INVALID_ARGUMENT with line and the nearest known key
