@@ -1,5 +1,6 @@
 #include "muster/bench/bare_engine.h"
 
+#include <algorithm>
 #include <latch>
 #include <map>
 #include <optional>
@@ -17,6 +18,7 @@ namespace {
 using Instances = std::vector<std::unique_ptr<model::Instance>>;
 
 constexpr std::int64_t kLargestBatch = 512;
+constexpr base::Duration kCheckFor = std::chrono::milliseconds(500);  // at least, of a size
 constexpr std::uint64_t kFewestRuns = 3;  // of every instance, however long one takes
 
 /// What one instance did in its time.
@@ -178,7 +180,7 @@ class Sweep {
 
   /// Rows checked: all of them, or as many as the time allows.
   base::Result<std::int64_t> Check(model::Instance& instance, std::int64_t size) {
-    const base::TimePoint end = clock_.Now() + options_.per_point;
+    const base::TimePoint end = clock_.Now() + std::max(options_.per_point, kCheckFor);
     std::int64_t rows = 0;
     for (std::int64_t k = 0; k < inputs_->Batches(size); ++k) {
       MUSTER_RETURN_IF_ERROR(check_->CheckBatch(instance, size, k));

@@ -39,9 +39,10 @@ using PointSink = std::function<void(const Split&, const BarePoint&)>;
 /// all distinct inputs from another place. Two runs follow each other immediately; the clock is
 /// read once between them.
 ///
-/// Before a size is timed its runs are checked, for at most as long as a point takes and one run at
-/// least: every row must have the values it has alone, to the tolerance of model::Compare; this
-/// warms up, too. A model is loaded once for each number of threads. Blocks.
+/// Before a size is timed its runs are checked, all of them or as many as half a second (a point's
+/// time, if that is longer) allows: every row must have the values it has alone, to the tolerance
+/// of model::Compare; this warms up, too. A model is loaded once for each number of threads.
+/// Blocks.
 /// Errors: FAILED_PRECONDITION naming the output where rows influence each other; those of Load, of
 /// the runs and of BareInputs::Make.
 base::Result<BareSweep> MeasureBare(model::ModelLoader& loader, const model::ModelSource& source,
