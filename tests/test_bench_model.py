@@ -40,7 +40,7 @@ def test_bench_model_prints_a_line_for_each_point_and_the_best(tmp_path):
         "--threads", "1",
     )  # fmt: skip
     points = re.findall(r"^ +(\d×\d) +(\d+) +\S+.* (\d+)$", output, re.MULTILINE)
-    assert points == [(s, n, "512") for s in ("1×1", "2×1") for n in ("1", "4")], output
+    assert points == [(s, n, "512") for n in ("1", "4") for s in ("1×1", "2×1")], output
     assert re.search(r"^1×1: best .* rows/s at \d .*knee", output, re.MULTILINE)
     assert re.search(r"^best of all: ", output, re.MULTILINE)
 
@@ -139,9 +139,7 @@ def test_tune_writes_the_settings_and_keeps_the_rest_of_the_file(iris):
         encoding="utf-8",
     )
     output = succeeds("tune", iris, "--slo", "500ms", *SHORT, "--cores", "2", "--write")
-    chosen = yaml.safe_load(
-        "{" + re.search(r"^chosen: (.*?) \(", output, re.MULTILINE)[1] + "}"
-    )
+    chosen = yaml.safe_load("{" + re.search(r"^chosen: (.*?) \(", output, re.MULTILINE)[1] + "}")
     text = config.read_text(encoding="utf-8")
     assert yaml.safe_load(text) == {"description": "Iris", "labels": ["a", "b", "c"], **chosen}
     lines = text.splitlines()

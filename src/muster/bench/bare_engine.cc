@@ -4,6 +4,7 @@
 #include <latch>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -15,9 +16,8 @@
 namespace muster::bench {
 namespace {
 
-using Instances = std::vector<std::unique_ptr<model::Instance>>;
+using Instances = std::span<const std::unique_ptr<model::Instance>>;
 
-constexpr std::int64_t kLargestBatch = 512;
 constexpr base::Duration kCheckFor = std::chrono::milliseconds(500);  // at least, of a size
 constexpr std::uint64_t kFewestRuns = 3;  // of every instance, however long one takes
 
@@ -51,8 +51,7 @@ base::Result<Tally> Loop(model::Instance& instance, const std::vector<Tensors>& 
 }
 
 /// All instances at the same time, each on a thread of its own unless it is the only one.
-std::vector<base::Result<Tally>> LoopAll(const Instances& instances,
-                                         const std::vector<Tensors>& batches,
+std::vector<base::Result<Tally>> LoopAll(Instances instances, const std::vector<Tensors>& batches,
                                          base::Duration per_point, base::Clock& clock) {
   std::vector<base::Result<Tally>> tallies(instances.size(), base::Internal("it never ran"));
   if (instances.size() == 1) {
@@ -92,10 +91,10 @@ base::Result<BarePoint> Summed(const std::vector<base::Result<Tally>>& tallies, 
   return point;
 }
 
-/// One model loaded for one number of threads, and its instances.
+/// One model loaded for one number of threads, and as many instances as any split has.
 struct Loaded {
   std::unique_ptr<model::Model> model;
-  Instances instances;
+  std::vector<std::unique_ptr<model::Instance>> instances;
 };
 
 /// Goes through the splits and keeps what they share: models by threads, inputs, rows alone.
@@ -108,39 +107,28 @@ class Sweep {
   base::Result<BareSweep> Run(const PointSink& on_point) {
     BareSweep sweep;
     for (const Split& split : options_.splits) {
-      MUSTER_ASSIGN_OR_RETURN(
-          BareCurve curve,
-          Measure(split, on_point).WithContext(split.Name() + " (instances × threads)"));
-      sweep.curves.push_back(std::move(curve));
+      MUSTER_RETURN_IF_ERROR(Prepare(split));
+      sweep.curves.push_back({split, {}, CurveEnd::kComplete});
     }
     sweep.distinct_inputs = inputs_->distinct();
+    // Not curve by curve: what is compared is measured close together, for machines change speed.
+    for (const std::int64_t size : sizes_) {
+      for (BareCurve& curve : sweep.curves) {
+        if (curve.end != CurveEnd::kComplete) continue;
+        MUSTER_RETURN_IF_ERROR(Extend(curve, size, on_point)
+                                   .WithContext(curve.split.Name() + " (instances × threads)"));
+      }
+    }
     return sweep;
   }
 
  private:
-  base::Result<BareCurve> Measure(const Split& split, const PointSink& on_point) {
-    MUSTER_RETURN_IF_ERROR(Prepare(split));
-    const Loaded& loaded = loaded_.at(split.threads);
-    BareCurve curve{split, {}, CurveEnd::kComplete};
-    for (const std::int64_t size : sizes_) {
-      MUSTER_ASSIGN_OR_RETURN(BarePoint point, MeasurePoint(loaded, split, size));
-      if (on_point) on_point(split, point);
-      curve.points.push_back(point);
-      if (!options_.batch_sizes.empty() || size == sizes_.back()) continue;
-      curve.end = EndOf(curve.points, options_.longest_run);
-      if (curve.end != CurveEnd::kComplete) break;
-    }
-    return curve;
-  }
-
+  /// Loads what a split needs and is not there yet.
   base::Status Prepare(const Split& split) {
     Loaded& loaded = loaded_[split.threads];
     if (!loaded.model) {
       MUSTER_ASSIGN_OR_RETURN(loaded.model, loader_.Load(source_, {.threads = split.threads}));
     }
-    // A curve's instances and no others: idle ones could hold threads or memory.
-    loaded.instances.resize(
-        std::min(loaded.instances.size(), static_cast<std::size_t>(split.instances)));
     while (loaded.instances.size() < static_cast<std::size_t>(split.instances)) {
       MUSTER_ASSIGN_OR_RETURN(auto instance, loaded.model->NewInstance({.threads = split.threads}));
       loaded.instances.push_back(std::move(instance));
@@ -148,32 +136,43 @@ class Sweep {
     return inputs_ ? base::Status() : MakeInputs(loaded);
   }
 
+  base::Status Extend(BareCurve& curve, std::int64_t size, const PointSink& on_point) {
+    const Instances instances(loaded_.at(curve.split.threads).instances.begin(),
+                              static_cast<std::size_t>(curve.split.instances));
+    MUSTER_ASSIGN_OR_RETURN(const BarePoint point, MeasurePoint(instances, size));
+    if (on_point) on_point(curve.split, point);
+    curve.points.push_back(point);
+    if (options_.batch_sizes.empty() && size != sizes_.back()) {
+      curve.end = EndOf(curve.points, options_.longest_run);
+    }
+    return {};
+  }
+
   base::Status MakeInputs(const Loaded& loaded) {
     const model::ModelSpec& spec = loaded.model->spec();
-    sizes_ = options_.batch_sizes.empty() ? SizesOf(spec, DoublingSizes(kLargestBatch))
+    sizes_ = options_.batch_sizes.empty() ? SizesOf(spec, DoublingSizes(options_.largest_batch))
                                           : options_.batch_sizes;
     MUSTER_ASSIGN_OR_RETURN(
-        inputs_, BareInputs::Make(spec, *loaded.instances[0], sizes_,
-                                  {.distinct = options_.distinct_inputs, .seed = options_.seed}));
+        BareInputs inputs,
+        BareInputs::Make(spec, *loaded.instances[0], sizes_,
+                         {.distinct = options_.distinct_inputs, .seed = options_.seed}));
+    inputs_ = std::make_unique<const BareInputs>(std::move(inputs));
     check_.emplace(spec, *inputs_);
     return {};
   }
 
-  base::Result<BarePoint> MeasurePoint(const Loaded& loaded, const Split& split,
-                                       std::int64_t size) {
-    MUSTER_ASSIGN_OR_RETURN(const std::int64_t checked, Check(*loaded.instances[0], size));
+  base::Result<BarePoint> MeasurePoint(Instances instances, std::int64_t size) {
+    MUSTER_ASSIGN_OR_RETURN(const std::int64_t checked, Check(*instances[0], size));
     std::vector<Tensors> batches;
     for (std::int64_t k = 0; k < inputs_->Batches(size); ++k) {
       batches.push_back(inputs_->Batch(size, k));
     }
-    for (int i = 1; i < split.instances; ++i) {  // the first is warm
-      const auto warm =
-          model::RunAndWait(*loaded.instances[static_cast<std::size_t>(i)], batches[0]);
+    for (const auto& instance : instances.subspan(1)) {  // the first is warm
+      const auto warm = model::RunAndWait(*instance, batches[0]);
       if (!warm) return warm.error();
     }
-    MUSTER_ASSIGN_OR_RETURN(
-        BarePoint point,
-        Summed(LoopAll(loaded.instances, batches, options_.per_point, clock_), size));
+    MUSTER_ASSIGN_OR_RETURN(BarePoint point,
+                            Summed(LoopAll(instances, batches, options_.per_point, clock_), size));
     point.checked_rows = checked;
     return point;
   }
@@ -196,7 +195,8 @@ class Sweep {
   base::Clock& clock_;
   std::map<int, Loaded> loaded_;  // by threads
   std::vector<std::int64_t> sizes_;
-  std::optional<BareInputs> inputs_;  // of the first model loaded: all have the same interface
+  std::unique_ptr<const BareInputs>
+      inputs_;  // of the first model loaded: all have the same interface
   std::optional<RowCheck> check_;
 };
 
@@ -208,6 +208,7 @@ base::Status BareOptions::Validate() const {
       return base::InvalidArgument("a batch size is 1 to 65536, got " + std::to_string(size));
     }
   }
+  if (largest_batch < 1) return base::InvalidArgument("the largest batch must be 1 or more");
   if (splits.empty()) return base::InvalidArgument("there are no instances × threads to measure");
   for (const Split& split : splits) {
     if (split.instances < 1 || split.instances > 1024 || split.threads < 1 ||

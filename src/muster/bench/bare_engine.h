@@ -12,8 +12,9 @@
 namespace muster::bench {
 
 struct BareOptions {
-  /// Rows per run; empty: 1, 2, 4 … 512, until more does not help.
+  /// Rows per run; empty: 1, 2, 4 … `largest_batch`, until more does not help.
   std::vector<std::int64_t> batch_sizes;
+  std::int64_t largest_batch = 512;
   std::vector<Split> splits = {{1, 1}};
   base::Duration per_point = std::chrono::seconds(1);
   /// No larger batch is measured after a run longer than this; only without `batch_sizes`.
@@ -41,8 +42,8 @@ using PointSink = std::function<void(const Split&, const BarePoint&)>;
 ///
 /// Before a size is timed its runs are checked, all of them or as many as half a second (a point's
 /// time, if that is longer) allows: every row must have the values it has alone, to the tolerance
-/// of model::Compare; this warms up, too. A model is loaded once for each number of threads.
-/// Blocks.
+/// of model::Compare; this warms up, too. All splits are measured at one size before the next
+/// size. A model is loaded once for each number of threads. Blocks.
 /// Errors: FAILED_PRECONDITION naming the output where rows influence each other; those of Load, of
 /// the runs and of BareInputs::Make.
 base::Result<BareSweep> MeasureBare(model::ModelLoader& loader, const model::ModelSource& source,

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <latch>
+#include <map>
 #include <set>
 #include <thread>
 
@@ -192,7 +193,34 @@ TEST_F(BareEngine, TellsOfEveryPointAsItIsMeasured) {
         told.push_back(split.Name() + " " + std::to_string(point.batch_size));
       });
   ASSERT_TRUE(sweep);
-  EXPECT_THAT(told, ElementsAre("1×1 1", "1×1 2", "1×2 1", "1×2 2"));
+  EXPECT_THAT(told, ElementsAre("1×1 1", "1×2 1", "1×1 2", "1×2 2"));
+}
+
+/// Loads a fake for each number of threads.
+class ThreadsLoader final : public model::ModelLoader {
+ public:
+  std::map<int, FakeModelOptions> by_threads;
+  base::Result<std::unique_ptr<model::Model>> Load(const model::ModelSource&,
+                                                   const model::LoadOptions& options) override {
+    ++loads;
+    return std::unique_ptr<model::Model>(
+        std::make_unique<FakeModel>(by_threads.at(options.threads)));
+  }
+  int loads = 0;
+};
+
+TEST_F(BareEngine, ASplitThatHasEndedDoesNotEndTheOthers) {
+  ThreadsLoader loader;
+  loader.by_threads = {{1, Taking(0ms, 10ms)}, {2, Taking(100ms, 0ms)}};
+  const auto sweep = MeasureBare(
+      loader, kSource, {.largest_batch = 16, .splits = {{1, 1}, {1, 2}, {3, 2}}, .per_point = 10ms},
+      clock_);
+  ASSERT_TRUE(sweep);
+  EXPECT_THAT(SizesMeasured(sweep->curves[0]), ElementsAre(1, 2, 4));
+  EXPECT_EQ(sweep->curves[0].end, CurveEnd::kGain);
+  EXPECT_THAT(SizesMeasured(sweep->curves[1]), ElementsAre(1, 2, 4, 8, 16));
+  EXPECT_EQ(sweep->curves[1].end, CurveEnd::kComplete);
+  EXPECT_EQ(loader.loads, 2) << "once for each number of threads";
 }
 
 TEST_F(BareEngine, RefusesImpossibleOptions) {
@@ -244,6 +272,18 @@ TEST(BareInputs, HasFewerRowsWhereTheyWouldNeedTooMuchMemory) {
   const auto inputs =
       BareInputs::Make(model.spec(), *instance, {1}, {.distinct = 512, .max_bytes = 4000}).value();
   EXPECT_EQ(inputs.distinct(), 10);
+}
+
+TEST(BareInputs, RefusesBatchesThatWouldTakeAllMemory) {
+  FakeModel model({.width = 100});
+  const auto instance = model.NewInstance({}).value();
+  const auto make = [&](std::int64_t size) {
+    return BareInputs::Make(model.spec(), *instance, {size}, {.max_bytes = 4000});
+  };
+  EXPECT_TRUE(make(31)) << "10 distinct rows and 30 beyond";
+  const auto refused = make(32);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, base::Code::kResourceExhausted);
 }
 
 TEST(BareInputs, SaysThatAModelAcceptsNoMadeUpRow) {

@@ -123,6 +123,11 @@ base::Result<BareInputs> BareInputs::Make(const model::ModelSpec& spec, model::I
   const std::int64_t distinct =
       std::clamp<std::int64_t>(options.max_bytes / BytesOf(row), 1, options.distinct);
   const std::int64_t rows = distinct + OverhangOf(sizes, distinct);
+  if (rows > 4 * options.max_bytes / BytesOf(row)) {
+    return base::ResourceExhausted("the inputs of runs of " +
+                                   std::to_string(std::ranges::max(sizes)) + " rows, " +
+                                   std::to_string(BytesOf(row)) + " bytes each, are too large");
+  }
   MUSTER_ASSIGN_OR_RETURN(Tensors all, MakeRows(spec, kind, distinct, rows, options.seed));
   return BareInputs(spec, std::move(all), distinct);
 } catch (const std::bad_alloc&) {

@@ -25,7 +25,8 @@ class BareInputs {
   /// Runs some rows on `instance` to find values and extents that the model takes; `sizes` are the
   /// batch sizes that will be asked for. Blocks. Errors: FAILED_PRECONDITION where no made-up row
   /// is accepted; INVALID_ARGUMENT where the model cannot run one of the sizes (see SizesOf);
-  /// RESOURCE_EXHAUSTED.
+  /// RESOURCE_EXHAUSTED where the rows of the largest batch need over 4 · max_bytes, or memory
+  /// ends.
   static base::Result<BareInputs> Make(const model::ModelSpec& spec, model::Instance& instance,
                                        const std::vector<std::int64_t>& sizes,
                                        const InputOptions& options = {});

@@ -148,7 +148,7 @@ base::Result<Tuned> Tune(model::ModelLoader& loader, const model::ModelSource& s
   BareOptions bare{.splits = SplitsOf(options.cores),
                    .per_point = options.per_point,
                    .longest_run = (options.slo - options.wait) / 2};
-  if (!options.batches) bare.batch_sizes = {1};
+  if (!options.batches) bare.largest_batch = 1;
   MUSTER_ASSIGN_OR_RETURN(BareSweep sweep, MeasureBare(loader, source, bare, clock, on_point));
   MUSTER_RETURN_IF_ERROR(Refine(loader, source, options, clock, on_point, sweep));
   MUSTER_ASSIGN_OR_RETURN(const Tuning choice, Choose(sweep.curves, options.slo, options.wait));

@@ -191,6 +191,19 @@ TEST_F(TuneFake, RunsARowAtATimeWhereTheServerWill) {
   EXPECT_EQ(tuned->choice.max_batch_size, 1);
 }
 
+TEST_F(TuneFake, RunsAFixedNumberOfRowsWhateverThePolicy) {
+  model::FakeModelOptions model{.fixed_batch = 4};
+  model.clock = &clock_;
+  model.latency = [](std::int64_t) { return 10ms; };
+  loader_.Put("m", model);
+  for (const bool batches : {true, false}) {
+    const TuneOptions options{.slo = 80ms, .batches = batches, .per_point = 100ms};
+    const auto tuned = bench::Tune(loader_, {.path = "m", .bytes = {}}, options, clock_);
+    ASSERT_TRUE(tuned) << tuned.error().message;
+    EXPECT_EQ(tuned->choice.max_batch_size, 4);
+  }
+}
+
 TEST_F(TuneFake, SaysWhatWouldBePossible) {
   const auto tuned = TuneIt(10ms, 1ms, {.slo = 5ms});
   ASSERT_FALSE(tuned);

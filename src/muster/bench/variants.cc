@@ -159,7 +159,8 @@ base::Result<VariantsComparison> CompareVariants(std::vector<Variant>& variants,
   for (const Racer& racer : racers) {
     comparison.variants.push_back(TimesOf(racer, comparison.batch_size));
   }
-  std::ranges::stable_sort(comparison.variants, {}, &VariantTimes::median);
+  std::ranges::sort(comparison.variants, {},
+                    [](const VariantTimes& v) { return std::pair(v.median, v.name); });
   return comparison;
 }
 
