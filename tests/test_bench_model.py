@@ -179,6 +179,28 @@ def test_tune_refuses_a_file_that_it_cannot_edit(iris):
     assert config.read_text(encoding="utf-8") == "{description: Iris, threads: 2}\n"
 
 
+def test_tune_runs_a_model_that_mixes_rows_one_at_a_time_once_that_is_said(tmp_path):
+    model = copy_model(MODELS / "mixes_rows", tmp_path, config="description: Mixes\n")
+    error = fails(1, "tune", model, "--slo", "500ms", *SHORT, "--cores", "1")
+    assert "mixes rows" in error
+    (model / "muster.yaml").write_text("batchable: false\n", encoding="utf-8")
+    output = succeeds("tune", model, "--slo", "500ms", *SHORT, "--cores", "1")
+    assert "max_batch_size: 1 " in output
+
+
+def test_tune_counts_what_the_window_waits(iris):
+    (iris / "muster.yaml").write_text("policy: window\nmax_wait_ms: 40\n", encoding="utf-8")
+    output = succeeds("tune", iris, "--slo", "500ms", *SHORT, "--cores", "1")
+    assert "40 ms + 2 · p99" in output
+    assert "above `max_wait_ms`" in fails(1, "tune", iris, "--slo", "40ms", *SHORT)
+
+
+def test_a_broken_configuration_is_an_error_before_anything_is_measured(iris):
+    (iris / "muster.yaml").write_text("instence: 1\n", encoding="utf-8")
+    assert "did you mean `instances`" in fails(1, "tune", iris, "--slo", "1s", *SHORT)
+    assert "did you mean `instances`" in fails(1, "bench", "model", iris, *SHORT)
+
+
 def test_variants_are_compared_on_the_same_inputs(iris, tmp_path):
     shutil.copytree(iris / "1", iris / "2")
     file = tmp_path / "variants.json"

@@ -165,7 +165,7 @@ int Run(int argc, char** argv) {
   AddSettings(*predict, line);
   CLI::App* version = app.add_subcommand("version", "print the versions of muster and its runtime");
   AddSettings(*version, line);
-  CLI::App* bench = app.add_subcommand("bench", "measure: see muster bench --help");
+  CLI::App* bench = app.add_subcommand("bench", "measure what models can do");
   bench->require_subcommand(1);
   CLI::App* bench_model = AddBenchModel(*bench, line);
   CLI::App* bench_variants = AddBenchVariants(*bench, line);

@@ -26,31 +26,31 @@ BareCurve Curve(Split split, const std::vector<std::pair<std::int64_t, double>>&
   return curve;
 }
 
-// Measured on two cores with ONNX Runtime 1.29; rates between the measured sizes lie on the line
-// l(n) through these.
+// Measured on two cores with ONNX Runtime 1.29 at one row and at the best size; the sizes between
+// are on the line l(n) through these, those beyond the best are as good as it.
 
 std::vector<BareCurve> LogisticRegression() {
-  return {Curve({1, 1}, {{1, 508e3}, {64, 15e6}, {512, 25.8e6}}),
-          Curve({2, 1}, {{1, 1.01e6}, {64, 30e6}, {512, 51e6}}),
-          Curve({1, 2}, {{1, 508e3}, {64, 15e6}, {512, 25.8e6}})};
+  return {Curve({1, 1}, {{1, 508e3}, {64, 15.2e6}, {512, 25.8e6}}),
+          Curve({2, 1}, {{1, 1.02e6}, {64, 30.2e6}, {512, 51e6}}),
+          Curve({1, 2}, {{1, 508e3}, {64, 15.2e6}, {512, 25.8e6}})};
 }
 
 std::vector<BareCurve> GradientBoosting() {
-  return {Curve({1, 1}, {{1, 190e3}, {32, 275e3}, {64, 279e3}, {512, 279e3}}),
-          Curve({2, 1}, {{1, 378e3}, {32, 550e3}, {64, 561e3}, {512, 561e3}}),
-          Curve({1, 2}, {{1, 184e3}, {64, 350e3}, {512, 500e3}})};
+  return {Curve({1, 1}, {{1, 190e3}, {32, 277e3}, {64, 279e3}, {512, 279e3}}),
+          Curve({2, 1}, {{1, 378e3}, {32, 552e3}, {64, 557e3}, {512, 561e3}}),
+          Curve({1, 2}, {{1, 184e3}, {64, 488e3}, {512, 500e3}})};
 }
 
 std::vector<BareCurve> Mlp() {
-  return {Curve({1, 1}, {{1, 101e3}, {64, 530e3}, {256, 541e3}}),
-          Curve({2, 1}, {{1, 202e3}, {64, 1.00e6}, {128, 1.07e6}, {256, 1.06e6}}),
-          Curve({1, 2}, {{1, 77e3}, {64, 500e3}, {512, 700e3}})};
+  return {Curve({1, 1}, {{1, 101e3}, {64, 515e3}, {256, 541e3}}),
+          Curve({2, 1}, {{1, 202e3}, {64, 1.035e6}, {128, 1.07e6}, {256, 1.07e6}}),
+          Curve({1, 2}, {{1, 77e3}, {64, 630e3}, {512, 700e3}})};
 }
 
 std::vector<BareCurve> MobileNet() {
-  return {Curve({1, 1}, {{1, 132}, {2, 140}, {4, 138}}),
-          Curve({2, 1}, {{1, 272}, {2, 281}, {4, 280}}),
-          Curve({1, 2}, {{1, 236}, {2, 240}, {4, 245}, {8, 248}, {256, 264}})};
+  return {Curve({1, 1}, {{1, 132}, {2, 140}, {4, 140}}),
+          Curve({2, 1}, {{1, 272}, {2, 281}, {4, 281}}),
+          Curve({1, 2}, {{1, 236}, {2, 249}, {4, 256}, {8, 260}, {256, 264}})};
 }
 
 std::string Chosen(const std::vector<BareCurve>& curves, base::Duration slo,
