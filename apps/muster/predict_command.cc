@@ -38,7 +38,7 @@ class WaitingLoop final : public base::Loop {
 
   void RunOne() {
     base::MutexLock lock(mutex_);
-    while (tasks_.empty()) base::RealClock().WaitUntil(mutex_, posted_, base::kNever);
+    while (tasks_.empty()) base::Wait(mutex_, posted_);
     Task task = std::move(tasks_.front());
     tasks_.erase(tasks_.begin());
     lock.Unlock();

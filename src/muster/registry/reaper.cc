@@ -27,11 +27,7 @@ ModelLease Reaper::Lease(std::unique_ptr<ServedVersion> version) {
 void Reaper::Run() {
   base::MutexLock lock(mutex_);
   while (true) {
-    while (dead_.empty() && !stopping_) {
-      std::unique_lock native(mutex_.native(), std::adopt_lock);
-      changed_.wait(native);
-      native.release();
-    }
+    while (dead_.empty() && !stopping_) base::Wait(mutex_, changed_);
     if (dead_.empty()) return;
     std::unique_ptr<ServedVersion> dead = std::move(dead_.front());
     dead_.pop_front();

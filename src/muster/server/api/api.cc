@@ -1,6 +1,5 @@
 #include "muster/server/api/api.h"
 
-#include <ctime>
 #include <memory>
 #include <utility>
 
@@ -24,19 +23,6 @@ http::Route MetricsRoute(const ApiContext& context) {
 }
 
 }  // namespace
-
-std::string IsoTime(base::WallTime time) {
-  const auto since = time.time_since_epoch();
-  const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(since - seconds).count();
-  const std::time_t t = seconds.count();
-  std::tm utc{};
-  gmtime_r(&t, &utc);
-  char text[64];
-  const std::size_t n = std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-  std::string millis = std::to_string(ms);
-  return std::string(text, n) + "." + std::string(3 - millis.size(), '0') + millis + "Z";
-}
 
 http::RouteTable ApiRoutes(const ApiContext& context) {
   http::RouteTable table;

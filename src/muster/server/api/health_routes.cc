@@ -94,7 +94,7 @@ void Health(const ApiContext& context, const http::ExchangePtr& exchange) {
   for (const std::string& problem : report.problems) w.String(problem);
   w.EndArray();
   w.Key("timestamp");
-  w.String(IsoTime(context.clock.WallNow()));
+  w.Time(context.clock.WallNow());
   WriteEngineStats(w, totals, memory);
   w.EndObject();
   exchange->Send(200, http::kJson);

@@ -129,7 +129,8 @@ void WriteModelFields(JsonWriter& w, const ModelStatus& m, bool detailed) {
   if (!m.reason.empty()) Field(w, "reason", m.reason);
   w.Key("default");
   w.Bool(m.is_default);
-  Field(w, m.lease ? "created_at" : "changed_at", IsoTime(m.changed_at));
+  w.Key(m.lease ? "created_at" : "changed_at");
+  w.Time(m.changed_at);
   if (m.lease) {
     const registry::ServedVersion& v = *m.lease;
     const std::string& description =

@@ -139,7 +139,7 @@ void Root(const ApiContext& context, const http::ExchangePtr& exchange) {
   w.Key("status");
   w.String(context.engine.Health().ready ? "running" : "not ready");
   w.Key("timestamp");
-  w.String(IsoTime(context.clock.WallNow()));
+  w.Time(context.clock.WallNow());
   w.Key("endpoints");
   w.BeginArray();
   for (const std::string_view route :

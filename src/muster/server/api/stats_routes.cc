@@ -122,7 +122,7 @@ void Stats(const ApiContext& context, const http::ExchangePtr& exchange) {
   }
   w.EndArray();
   w.Key("timestamp");
-  w.String(IsoTime(context.clock.WallNow()));
+  w.Time(context.clock.WallNow());
   w.EndObject();
   exchange->Send(200, http::kJson);
 }

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <type_traits>
 
+#include "muster/server/codec/internal/time_json.h"
+
 namespace muster::server::codec {
 namespace {
 
@@ -165,6 +167,11 @@ void JsonWriter::Bool(bool v) {
 void JsonWriter::Null() {
   Comma();
   out_ += "null";
+}
+
+void JsonWriter::Time(base::WallTime time) {
+  Comma();
+  internal::AppendIsoTime(out_, time);
 }
 
 void JsonWriter::Raw(std::string_view json) {

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "muster/base/clock.h"
 #include "muster/tensor/tensor.h"
 
 namespace muster::server::codec {
@@ -46,6 +47,8 @@ class JsonWriter {
   void Number(int v) { Number(static_cast<std::int64_t>(v)); }
   void Bool(bool v);
   void Null();
+  /// "2026-01-02T03:04:05.678Z".
+  void Time(base::WallTime time);
   /// JSON text made elsewhere.
   void Raw(std::string_view json);
   void Tensor(const tensor::Tensor& t);

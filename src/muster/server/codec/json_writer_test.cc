@@ -152,11 +152,13 @@ TEST(JsonWriter, PutsCommasWhereTheyBelong) {
   w.Raw("[2]");
   AppendJsonNumber(w.Value(), 0.5);
   w.String("x");
+  w.Time(base::WallTime(std::chrono::milliseconds(1)));
   w.EndArray();
   w.AnyKey("c\"");
   w.Tensor(Tensor::Of<float>({1}, {3}));
   w.EndObject();
-  EXPECT_EQ(out, R"({"a":[],"b":[1,null,{},true,[2],0.5,"x"],"c\"":[3]})");
+  EXPECT_EQ(out,
+            R"({"a":[],"b":[1,null,{},true,[2],0.5,"x","1970-01-01T00:00:00.001Z"],"c\"":[3]})");
 }
 
 }  // namespace

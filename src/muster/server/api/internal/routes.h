@@ -20,9 +20,6 @@ std::string_view ComponentSchemas();
 /// {"$ref": "#/components/schemas/<name>"}
 std::string SchemaRef(std::string_view name);
 
-/// "2026-01-02T03:04:05.678Z".
-std::string IsoTime(base::WallTime time);
-
 /// The time a request names in X-Request-Timeout-Ms; none if it has no such header.
 /// Errors: INVALID_ARGUMENT "FIELD".
 base::Result<std::optional<base::Duration>> TimeoutHeader(const http::Exchange& exchange,

@@ -140,7 +140,7 @@ class InputsEncoder {
     w_.Key("inference_time_ms");
     AppendMillis(w_.Value(), times_.Total());
     w_.Key("timestamp");
-    AppendIsoTime(w_.Value(), answer_.context().clock->WallNow());
+    w_.Time(answer_.context().clock->WallNow());
     w_.Key("request_id");
     w_.String(answer_.request_id());
   }
