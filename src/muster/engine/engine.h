@@ -36,6 +36,8 @@ struct PredictRequest {
   int priority = 0;  ///< higher first
   /// Time left, counted from Predict; none: the server's default, which never shapes batches.
   std::optional<base::Duration> timeout;
+  /// What that, and the default, is counted from instead, for requests of which one deadline holds.
+  std::optional<base::TimePoint> since;
   base::CancelToken cancelled;
   std::string client_id;                   ///< token id; empty: unnamed
   std::optional<std::string> sequence_id;  ///< refused until a model keeps sequences

@@ -173,9 +173,9 @@ class LocalEngineImpl final : public LocalEngine {
     item.isolation = request.isolation;
     item.priority = request.priority;
     item.deadline_is_explicit = request.timeout.has_value();
-    item.deadline =
-        start + std::min<base::Duration>(request.timeout.value_or(options_.default_timeout),
-                                         options_.max_timeout);
+    item.deadline = request.since.value_or(start) +
+                    std::min<base::Duration>(request.timeout.value_or(options_.default_timeout),
+                                             options_.max_timeout);
     item.cancelled = std::move(request.cancelled);
     item.client = std::move(request.client_id);
     item.home = home;

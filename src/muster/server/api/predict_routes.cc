@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <charconv>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -11,8 +13,8 @@ namespace {
 using base::InvalidArgument;
 using base::Status;
 
-/// One body on its way: `width` of its calls run at a time, the last to come back writes the
-/// answer.
+/// One body on its way: as many of its calls as come to `width` runs at a time; the last to come
+/// back writes the answer.
 struct PredictFlow {
   const ApiContext& context;
   http::ExchangePtr exchange;
@@ -21,7 +23,8 @@ struct PredictFlow {
   std::string& out;
   base::UniqueFunction<void(Status)> done;
   std::vector<codec::CallResult> results = {};
-  std::size_t width = 0;
+  std::int64_t width = 0;
+  std::int64_t running = 0;
   std::size_t next = 0;
   std::size_t finished = 0;
   base::TimePoint submitted = {};
@@ -36,31 +39,32 @@ struct PredictFlow {
   }
 };
 
-engine::PredictRequest ToRequest(const codec::DecodedBody& body, codec::PredictCall& call,
-                                 const http::Exchange& exchange,
-                                 std::optional<base::Duration> timeout) {
+engine::PredictRequest ToRequest(PredictFlow& flow, codec::PredictCall& call) {
   engine::PredictRequest request;
   request.model = call.model;
   request.inputs = std::move(call.inputs);
   request.rows = call.rows;
   request.isolation = engine::Isolation::kRow;
-  request.priority = body.priority;
-  request.timeout = timeout;
-  request.cancelled = exchange.cancelled();
+  request.priority = flow.body.priority;
+  request.timeout = flow.timeout;
+  request.since = flow.submitted;  // calls that wait for others share the body's deadline
+  request.cancelled = flow.exchange->cancelled();
   return request;
 }
 
-/// A model never has more runs at once than instances, so a wider `max_parallelism` holds by
-/// itself. A narrower one is kept by sending single rows, each of which is one run, so many at a
-/// time.
-std::size_t KeepParallelism(codec::DecodedBody& body) {
-  if (!body.max_parallelism) return body.calls.size();
-  const auto narrow = [&](const codec::PredictCall& call) {
-    return call.rows > 1 && *body.max_parallelism < call.model->config.instances;
-  };
+/// The most runs a call may come to at a time: a model never has more of them than instances.
+std::int64_t RunsAtATime(const codec::PredictCall& call) {
+  return std::min<std::int64_t>(call.rows, call.model->config.instances);
+}
+
+/// Calls that could come to more runs at a time than `max_parallelism` are sent as single rows,
+/// each of which is one run. Returns how many runs there may be.
+std::int64_t KeepParallelism(codec::DecodedBody& body) {
+  if (!body.max_parallelism) return std::numeric_limits<std::int64_t>::max();
+  const std::int64_t width = *body.max_parallelism;
   std::vector<codec::PredictCall> calls;
   for (codec::PredictCall& call : body.calls) {
-    if (!narrow(call)) {
+    if (RunsAtATime(call) <= width) {
       calls.push_back(std::move(call));
       continue;
     }
@@ -75,19 +79,24 @@ std::size_t KeepParallelism(codec::DecodedBody& body) {
     }
   }
   body.calls = std::move(calls);
-  return static_cast<std::size_t>(*body.max_parallelism);
+  return width;
 }
 
 void LaunchUpToWidth(const std::shared_ptr<PredictFlow>& flow) {
-  while (flow->next < flow->body.calls.size() && flow->next - flow->finished < flow->width) {
+  while (flow->next < flow->body.calls.size()) {
+    codec::PredictCall& call = flow->body.calls[flow->next];
+    const std::int64_t runs = RunsAtATime(call);
+    if (runs > flow->width - flow->running) return;
+    flow->running += runs;
     const std::size_t i = flow->next++;
-    flow->context.engine.Predict(
-        ToRequest(flow->body, flow->body.calls[i], *flow->exchange, flow->timeout),
-        &flow->exchange->loop(), [flow, i](base::Result<engine::PredictResponse> result) {
-          flow->results[i] = std::move(result);
-          if (++flow->finished == flow->results.size()) return flow->Finish();
-          LaunchUpToWidth(flow);
-        });
+    flow->context.engine.Predict(ToRequest(*flow, call), &flow->exchange->loop(),
+                                 [flow, i, runs](base::Result<engine::PredictResponse> result) {
+                                   flow->results[i] = std::move(result);
+                                   flow->running -= runs;
+                                   if (++flow->finished == flow->results.size())
+                                     return flow->Finish();
+                                   LaunchUpToWidth(flow);
+                                 });
   }
 }
 

@@ -93,9 +93,10 @@ AnswerTimes Answer::Times() const {
   times.preprocessing = std::max(base::Duration(0), context_.submitted - context_.received);
   base::TimePoint last = context_.submitted;
   if (const engine::PredictResponse* response = LastToEnd(results_)) {
-    times.queue = response->work.queue;
     times.inference = response->work.inference;
     last = response->work.finished;
+    // Under max_parallelism a call waits for others before it is submitted.
+    times.queue = std::max(response->work.queue, last - context_.submitted - times.inference);
   }
   times.postprocessing = std::max(base::Duration(0), context_.clock->Now() - last);
   return times;
