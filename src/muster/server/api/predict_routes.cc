@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "muster/server/api/internal/raw_predict.h"
 #include "muster/server/api/internal/routes.h"
 
 namespace muster::server::api {
@@ -22,6 +23,7 @@ struct PredictFlow {
   std::optional<base::Duration> timeout;
   std::string& out;
   base::UniqueFunction<void(Status)> done;
+  std::optional<int> raw_output = {};  ///< of an answer in kind
   std::vector<codec::CallResult> results = {};
   std::int64_t width = 0;
   std::int64_t running = 0;
@@ -30,6 +32,7 @@ struct PredictFlow {
   base::TimePoint submitted = {};
 
   void Finish() {
+    if (raw_output) return done(WriteRawAnswer(*exchange, body, results.front(), *raw_output));
     const codec::AnswerContext answer{.request_id = exchange->request_id(),
                                       .framework_version = context.options.version,
                                       .received = exchange->received_at(),
@@ -109,18 +112,29 @@ void Launch(const std::shared_ptr<PredictFlow>& flow) {
   LaunchUpToWidth(flow);
 }
 
+void Answer(http::Exchange& exchange, const Status& status, std::string_view type) {
+  status ? exchange.Send(200, type) : exchange.SendError(status.error());
+}
+
+void HandleRaw(const ApiContext& context, const http::ExchangePtr& exchange, bool batch) {
+  const auto request = ReadRawRequest(context, *exchange);
+  if (!request) return exchange->SendError(request.error());
+  auto body = DecodeRawRequest(context, *exchange, *request, batch);
+  if (!body) return exchange->SendError(body.error());
+  const std::string_view type = request->output ? kRaw : http::kJson;
+  const auto done = [exchange, type](const Status& status) { Answer(*exchange, status, type); };
+  Launch(std::make_shared<PredictFlow>(PredictFlow{context, exchange, *std::move(body),
+                                                   request->timeout, exchange->out(), done,
+                                                   request->output}));
+}
+
 void HandlePredict(const ApiContext& context, const http::ExchangePtr& exchange, bool batch) {
+  if (IsRaw(*exchange)) return HandleRaw(context, exchange, batch);
   const codec::DecodeContext decode{.model = exchange->path_parameter("model"),
                                     .version = exchange->path_parameter("version"),
                                     .batch_route = batch};
   PredictJson(context, exchange, exchange->body(), decode, exchange->out(),
-              [exchange](Status status) {
-                if (status) {
-                  exchange->Send(200, http::kJson);
-                } else {
-                  exchange->SendError(status.error());
-                }
-              });
+              [exchange](const Status& status) { Answer(*exchange, status, http::kJson); });
 }
 
 /// Refuses before the body is read: an unknown or unready model, a timeout that is no number, a
@@ -132,6 +146,10 @@ Status Admit(const ApiContext& context, const http::Exchange& exchange) {
     return InvalidArgument(
         "header Inference-Header-Content-Length: this route takes JSON without binary tensors",
         "FIELD");
+  }
+  if (IsRaw(exchange)) {
+    MUSTER_RETURN_IF_ERROR(ReadRawRequest(context, exchange));
+    return {};
   }
   const std::string_view model = exchange.path_parameter("model");
   if (model.empty()) return {};
@@ -153,6 +171,13 @@ http::Route PredictRoute(const ApiContext& context, std::string pattern, bool ba
   route.doc.request_schema = SchemaRef(batch ? "BatchRequest" : "PredictRequest");
   route.doc.response_schema = SchemaRef(batch ? "BatchResponse" : "PredictResponse");
   route.doc.errors = {400, 404, 408, 413, 415, 422, 500, 503, 504};
+  return route;
+}
+
+/// A route that names a model takes that model's rows raw too.
+http::Route ModelRoute(const ApiContext& context, std::string pattern, bool batch) {
+  http::Route route = PredictRoute(context, std::move(pattern), batch);
+  DescribeRaw(route);
   return route;
 }
 
@@ -190,10 +215,10 @@ void PredictJson(const ApiContext& context, const http::ExchangePtr& exchange,
 void AddPredictRoutes(http::RouteTable& table, const ApiContext& context) {
   table.Add(PredictRoute(context, "/predict", false));
   table.Add(PredictRoute(context, "/predict/batch", true));
-  table.Add(PredictRoute(context, "/predict/{model}", false));
-  table.Add(PredictRoute(context, "/predict/{model}/batch", true));
-  table.Add(PredictRoute(context, "/predict/{model}/versions/{version}", false));
-  table.Add(PredictRoute(context, "/predict/{model}/versions/{version}/batch", true));
+  table.Add(ModelRoute(context, "/predict/{model}", false));
+  table.Add(ModelRoute(context, "/predict/{model}/batch", true));
+  table.Add(ModelRoute(context, "/predict/{model}/versions/{version}", false));
+  table.Add(ModelRoute(context, "/predict/{model}/versions/{version}/batch", true));
 }
 
 }  // namespace muster::server::api

@@ -4,8 +4,6 @@
 #include <cstring>
 #include <new>
 
-#include "muster/server/http/exchange.h"
-
 namespace muster::server::http {
 namespace {
 
@@ -58,6 +56,18 @@ base::Status BodyBuffer::Grow(std::size_t at_least) {
 void BodyBuffer::Finish() {
   if (data_ == nullptr && !Grow(1)) throw std::bad_alloc();  // 1 KiB, never charged
   std::memset(data_.get() + size_, 0, kBodyPadding);
+}
+
+TakenBody BodyBuffer::Take() {
+  const std::size_t charge = std::max(capacity_, kKept) - kKept;
+  TakenBody taken;
+  taken.bytes = {data_.get(), size_};
+  taken.owner = std::shared_ptr<void>(data_.release(), [&budget = budget_, charge](void* memory) {
+    std::free(memory);
+    budget.Release(charge);
+  });
+  size_ = capacity_ = 0;
+  return taken;
 }
 
 void BodyBuffer::Clear() {

@@ -7,6 +7,7 @@
 #include <span>
 
 #include "muster/base/result.h"
+#include "muster/server/http/exchange.h"
 
 namespace muster::server::http {
 
@@ -41,6 +42,9 @@ class BodyBuffer {
   base::Status Append(std::span<const std::byte> bytes);
   /// Zeroes the padding; the body is complete.
   void Finish();
+  /// Gives the memory of a finished body away; it stays charged until its owner is let go, from
+  /// whatever thread, and the budget must outlive that.
+  TakenBody Take();
   /// Forgets the body; gives back all memory but the connection's small part.
   void Clear();
   /// Gives back that too.

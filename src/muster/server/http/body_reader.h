@@ -35,6 +35,7 @@ class BodyReader {
   /// Bytes on the wire still to come, as far as they are known.
   std::optional<std::uint64_t> left() const;
   std::span<const std::byte> body() const { return buffer_.bytes(); }
+  TakenBody Take() { return buffer_.Take(); }
   /// Forgets the body; larger memory is given back.
   void Clear();
   void FreeMemory() { buffer_.FreeMemory(); }

@@ -111,7 +111,10 @@ base::Status Connection::Admit() {
   const std::string_view type = head_.Header("content-type");
   if (route != nullptr && head_.has_body() && !route->body_types.empty() &&
       !IsMediaType(type, route->body_types)) {
-    return base::InvalidArgument("expected Content-Type " + route->body_types.front() + ", got " +
+    std::string expected = route->body_types.front();
+    for (std::size_t i = 1; i < route->body_types.size(); ++i)
+      expected += " or " + route->body_types[i];
+    return base::InvalidArgument("expected Content-Type " + expected + ", got " +
                                      (type.empty() ? "none" : base::Printable(type)),
                                  "UNSUPPORTED_MEDIA_TYPE");
   }

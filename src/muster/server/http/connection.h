@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "muster/server/http/body_reader.h"
 #include "muster/server/http/connection_set.h"
@@ -45,8 +46,10 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
     return match_.Value(name);
   }
   std::string_view query(std::string_view name) const override { return head_.Query(name); }
+  std::vector<std::string_view> query_names() const override { return head_.QueryNames(); }
   std::string_view header(std::string_view name) const override { return head_.Header(name); }
   std::span<const std::byte> body() const override { return body_.body(); }
+  TakenBody TakeBody() override { return body_.Take(); }
   std::string_view request_id() const override { return request_id_; }
   bool peer_is_loopback() const override { return peer_is_loopback_; }
   base::TimePoint received_at() const override { return received_at_; }

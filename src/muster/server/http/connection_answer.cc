@@ -112,7 +112,9 @@ void Connection::AppendCorsHeaders() {
   if (!any) AddHeader("Vary", "Origin");
   if (origin.empty() || (!any && std::ranges::find(origins, origin) == origins.end())) return;
   AddHeader("Access-Control-Allow-Origin", any ? "*" : origin);
-  AddHeader("Access-Control-Expose-Headers", "X-Request-Id, Retry-After, Retry-After-Ms");
+  AddHeader("Access-Control-Expose-Headers",
+            "X-Request-Id, Retry-After, Retry-After-Ms, X-Muster-Shape, X-Muster-Dtype, "
+            "X-Muster-Output, X-Muster-Model, X-Muster-Model-Version");
   if (method() != Method::kOptions || header("access-control-request-method").empty()) return;
   AddHeader("Access-Control-Allow-Methods", set_.context().routes.Allowed(path()));
   const std::string_view asked = header("access-control-request-headers");

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "muster/base/cancellation.h"
 #include "muster/base/clock.h"
@@ -20,6 +21,13 @@ inline constexpr std::size_t kBodyPadding = 64;
 
 enum class Method : std::uint8_t { kGet, kHead, kPost, kPut, kDelete, kOptions, kOther };
 std::string_view MethodName(Method method);
+
+/// Memory of a request's body that has been taken from its exchange.
+struct TakenBody {
+  std::shared_ptr<void> owner;
+  /// Aligned for every type of number.
+  std::span<std::byte> bytes;
+};
 
 /// One request and its answer. Made by a connection when a header has been read completely; the
 /// handler gets it with the whole, decoded body and answers exactly once with Send or SendError,
@@ -37,10 +45,15 @@ class Exchange {
   virtual std::string_view path_parameter(std::string_view name) const = 0;
   /// A decoded query parameter; empty if absent.
   virtual std::string_view query(std::string_view name) const = 0;
+  /// Names of all query parameters as they came, for routes that refuse those they do not know.
+  virtual std::vector<std::string_view> query_names() const = 0;
   /// A header's value by case-insensitive name; empty if absent.
   virtual std::string_view header(std::string_view name) const = 0;
   /// The body, de-chunked and decompressed; kBodyPadding readable bytes follow it.
   virtual std::span<const std::byte> body() const = 0;
+  /// The body's memory, which stays as it is for as long as its owner is held, whatever becomes of
+  /// the exchange; body() is empty afterwards. Let it go before the server is destroyed.
+  virtual TakenBody TakeBody() = 0;
   virtual std::string_view request_id() const = 0;
   virtual bool peer_is_loopback() const = 0;
   /// When the last byte of the body had been read.

@@ -5,7 +5,9 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
+#include "muster/server/http/ascii.h"
 #include "muster/server/http/exchange.h"
 
 namespace muster::server::http {
@@ -32,9 +34,24 @@ class FakeExchange : public Exchange {
     return Get(parameters, name);
   }
   std::string_view query(std::string_view name) const override { return Get(queries, name); }
-  std::string_view header(std::string_view name) const override { return Get(headers, name); }
+  std::vector<std::string_view> query_names() const override {
+    std::vector<std::string_view> names;
+    for (const auto& [name, value] : queries) names.push_back(name);
+    return names;
+  }
+  std::string_view header(std::string_view name) const override {
+    for (const auto& [key, value] : headers) {
+      if (EqualsIgnoringCase(key, name)) return value;
+    }
+    return {};
+  }
   std::span<const std::byte> body() const override {
     return std::as_bytes(std::span(body_.data(), body_bytes_));
+  }
+  TakenBody TakeBody() override {
+    const auto bytes = std::as_bytes(std::span(body_.data(), std::exchange(body_bytes_, 0)));
+    auto memory = std::make_shared<std::vector<std::byte>>(bytes.begin(), bytes.end());
+    return {memory, *memory};
   }
   std::string_view request_id() const override { return "req_test"; }
   bool peer_is_loopback() const override { return true; }

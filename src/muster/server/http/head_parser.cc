@@ -302,6 +302,12 @@ std::string_view HeadParser::Query(std::string_view name) const {
   return {};
 }
 
+std::vector<std::string_view> HeadParser::QueryNames() const {
+  std::vector<std::string_view> names;
+  for (const Pair& pair : query_) names.push_back(View(pair.name));
+  return names;
+}
+
 std::string_view HeadParser::Header(std::string_view name) const {
   for (const Pair& field : fields_) {
     if (EqualsIgnoringCase(View(field.name), name)) return View(field.value);

@@ -55,6 +55,7 @@ class HeadParser {
   /// Percent-decoded; "*" for the asterisk form.
   std::string_view path() const { return path_.size == 0 ? "/" : View(path_); }
   std::string_view Query(std::string_view name) const;
+  std::vector<std::string_view> QueryNames() const;
   /// The first field of that name, in any case; empty if there is none.
   std::string_view Header(std::string_view name) const;
   std::size_t CountHeader(std::string_view name) const;

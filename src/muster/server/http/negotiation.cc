@@ -1,6 +1,8 @@
 #include "muster/server/http/negotiation.h"
 
 #include <algorithm>
+#include <array>
+#include <string>
 
 #include "muster/base/text.h"
 #include "muster/server/http/ascii.h"
@@ -75,6 +77,28 @@ base::Result<Coding> ContentCoding(std::string_view content_encoding) {
 bool IsMediaType(std::string_view value, std::span<const std::string> types) {
   const std::string_view type = TakeUntil(value, ';');
   return std::ranges::any_of(types, [&](const auto& t) { return EqualsIgnoringCase(t, type); });
+}
+
+bool AsksFor(std::string_view accept, std::string_view type, std::string_view otherwise) {
+  // The most specific range about a type is the one that counts.
+  const std::string group = std::string(otherwise.substr(0, otherwise.find('/'))) + "/*";
+  const std::array<std::string_view, 3> about_other = {"*/*", group, otherwise};
+  int weight = 0;
+  int other = 0;
+  std::size_t other_rank = 0;
+  while (!accept.empty()) {
+    std::string_view part = TakeUntil(accept, ',');
+    const std::string_view range = TakeUntil(part, ';');
+    const int said = WeightOf(part);
+    if (said < 0) continue;
+    if (EqualsIgnoringCase(range, type)) weight = said;
+    for (std::size_t rank = other_rank; rank < about_other.size(); ++rank) {
+      if (!EqualsIgnoringCase(range, about_other[rank])) continue;
+      other = said;
+      other_rank = rank;
+    }
+  }
+  return weight > 0 && weight >= other;
 }
 
 bool IsCompressible(std::string_view content_type) {

@@ -20,6 +20,10 @@ base::Result<Coding> ContentCoding(std::string_view content_encoding);
 /// True if Content-Type `value` ("application/json; charset=utf-8") names one of `types`.
 bool IsMediaType(std::string_view value, std::span<const std::string> types);
 
+/// True if `accept` (RFC 9110 12.5.1) names `type` itself and prefers nothing to it of what it says
+/// about `otherwise`, which is what it gets else.
+bool AsksFor(std::string_view accept, std::string_view type, std::string_view otherwise);
+
 /// True for the answers that become smaller: text, JSON, XML, scripts.
 bool IsCompressible(std::string_view content_type);
 

@@ -36,6 +36,27 @@ TEST(Negotiation, KnowsTheCodingsOfRequests) {
   }
 }
 
+TEST(Negotiation, AsksForATypeByItsNameAlone) {
+  const auto raw = [](std::string_view accept) {
+    return AsksFor(accept, "application/octet-stream", "application/json");
+  };
+  for (const char* accept : {"application/octet-stream", "Application/Octet-Stream;q=0.1",
+                             "text/html, */*;q=0.1, "
+                             "application/octet-stream;q=0.5",
+                             "application/octet-stream, */*",
+                             "application/json;q=0.2, */*, application/octet-stream;q=0.5"}) {
+    EXPECT_TRUE(raw(accept)) << accept;
+  }
+  for (const char* accept :
+       {"", "*/*", "application/*", "application/json", "application/octet-stream;q=0",
+        "application/octet-stream;q=x", "application/octet-stream;q=0.5, application/json",
+        "application/octet-stream;q=0.5, */*",
+        "*/*;q=0.1, application/*;q=0.9, "
+        "application/octet-stream;q=0.5"}) {
+    EXPECT_FALSE(raw(accept)) << accept;
+  }
+}
+
 TEST(Negotiation, ComparesMediaTypesWithoutParameters) {
   const std::array<std::string, 2> types = {"application/json", "application/octet-stream"};
   EXPECT_TRUE(IsMediaType("Application/JSON ; charset=utf-8", types));

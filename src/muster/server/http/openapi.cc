@@ -67,6 +67,8 @@ void WriteParameters(JsonWriter& w, const Route& route) {
   }
   for (const auto& [name, description] : route.doc.query)
     WriteParameter(w, name, "query", description);
+  for (const auto& [name, description] : route.doc.headers)
+    WriteParameter(w, name, "header", description);
   w.EndArray();
 }
 
@@ -102,7 +104,10 @@ void WriteResponses(JsonWriter& w, const Route& route) {
   w.BeginObject();
   w.Key("description");
   w.String(ReasonPhrase(200));
-  WriteContent(w, std::span(&route.doc.response_type, 1), route.doc.response_schema);
+  std::vector<std::string> types = {route.doc.response_type};
+  types.insert(types.end(), route.doc.other_response_types.begin(),
+               route.doc.other_response_types.end());
+  WriteContent(w, types, route.doc.response_schema);
   w.EndObject();
   const std::vector<std::string> json = {std::string(kJson)};
   for (const int status : route.doc.errors) {

@@ -21,8 +21,10 @@ struct RouteDoc {
   std::string request_schema;   // empty: no body
   std::string response_schema;  // of the 200 answer
   std::string response_type = std::string(kJson);
+  std::vector<std::string> other_response_types = {};  // on request, by Accept
   std::vector<int> errors;  // statuses besides 200 that this route answers
-  std::vector<std::pair<std::string, std::string>> query;  // parameter and its description
+  std::vector<std::pair<std::string, std::string>> query;         // parameter and its description
+  std::vector<std::pair<std::string, std::string>> headers = {};  // the same of request headers
 };
 
 /// One row of the route table, which feeds the router, 405 answers and /openapi.json alike.

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <gtest/gtest.h>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include <nlohmann/json.hpp>
 
@@ -58,9 +60,11 @@ class PredictFixture : public testing::Test {
     EXPECT_TRUE(engine_->Load({name, {{"1", "fake"}}, config, {}}));
     return loader_.last();
   }
-  std::shared_ptr<FakeExchange> Post(const std::string& path, const std::string& body) {
+  std::shared_ptr<FakeExchange> Post(const std::string& path, const std::string& body,
+                                     std::map<std::string, std::string, std::less<>> headers = {
+                                         {"content-type", "application/json"}}) {
     auto exchange = std::make_shared<FakeExchange>(loop_, Method::kPost, path, body);
-    exchange->headers["content-type"] = "application/json";
+    exchange->headers = std::move(headers);
     auto match = routes_->Find(Method::kPost, path);
     EXPECT_TRUE(match);
     for (std::size_t i = 0; i < match->parameter_count; ++i) {
