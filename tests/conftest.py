@@ -19,4 +19,4 @@ def server():
 def start_server():
     """Starts servers with options of a test's own; ends them with it, and checks how they end."""
     with contextlib.ExitStack() as servers:
-        yield lambda *paths, args=(): servers.enter_context(WatchedServer(*paths, args=args))
+        yield lambda *paths, **options: servers.enter_context(WatchedServer(*paths, **options))

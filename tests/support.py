@@ -108,13 +108,23 @@ class Server:
 
     Standard output is read by a thread of its own, so that the process never waits for us."""
 
-    def __init__(self, *paths, args=(), env=None, defaults=DEFAULTS, stdin=subprocess.DEVNULL):
+    def __init__(
+        self,
+        *paths,
+        args=(),
+        env=None,
+        defaults=DEFAULTS,
+        stdin=subprocess.DEVNULL,
+        descriptors=None,
+    ):
         self.args = [str(a) for a in [*paths, *args]]
         for flag, value in defaults.items():
             if flag not in self.args:
                 self.args += [flag, value]
         self.env = environment(**(env or {}))
         self.stdin = stdin
+        # (soft, hard) limit of descriptors that the process begins with.
+        self.before = ["prlimit", "--nofile={}:{}".format(*descriptors)] if descriptors else []
         self.url = None
         self.metrics_url = None
         self.output = []
@@ -135,7 +145,7 @@ class Server:
     def start(self):
         """Starts the process and returns at once; gives the queue of its lines."""
         self.process = subprocess.Popen(
-            [BINARY, "serve", *self.args],
+            [*self.before, BINARY, "serve", *self.args],
             env=self.env,
             stdin=self.stdin,
             stdout=subprocess.PIPE,

@@ -44,8 +44,8 @@ def result_of(response):
 class WatchedServer(support.Server):
     """`muster serve` with health and metrics on a port of their own."""
 
-    def __init__(self, *paths, args=()):
-        super().__init__(*paths, args=["--metrics-port", "0", *args])
+    def __init__(self, *paths, args=(), **more):
+        super().__init__(*paths, args=["--metrics-port", "0", *args], **more)
 
     def __enter__(self):
         super().__enter__()

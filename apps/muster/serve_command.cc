@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "apps/muster/commands.h"
+#include "apps/muster/process_limits.h"
 #include "apps/muster/runtime.h"
 
 #include "muster/base/clock.h"
@@ -252,6 +253,7 @@ class Serving {
 
 int Serve(const Options& options) {
   const sigset_t signals = BlockSignals();
+  RaiseDescriptorLimit(options);
   return Serving(options, signals).Run();
 }
 

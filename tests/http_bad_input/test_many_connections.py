@@ -1,6 +1,5 @@
 """P10: more connections than there is room for."""
 
-import contextlib
 import resource
 import time
 
@@ -17,8 +16,8 @@ MODELS = [support.MODELS / "two_inputs"]
 def start_checked(start_server):
     started = []
 
-    def start(*args):
-        started.append(start_server(*MODELS, args=args))
+    def start(*args, descriptors=None):
+        started.append(start_server(*MODELS, args=args, descriptors=descriptors))
         return started[-1]
 
     yield start
@@ -117,25 +116,11 @@ def test_P10_10000_idle_connections(start_checked):
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@contextlib.contextmanager
-def few_descriptors(count):
-    """Whatever is started herein may have so many, from its first moment on."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 @pytest.fixture
 def starved(start_checked):
     """A server whose clients have taken every descriptor that they can get, with a limit of
     connections that promises more."""
-    with few_descriptors(128):
-        server = start_checked("--max-connections", 1000)
-    # Also against a program that raises its own soft limit.
-    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (128, 128))
+    server = start_checked("--max-connections", 1000, descriptors=(128, 128))
     probe = wire.Wire(server.metrics_address)
     assert probe.send(wire.request("GET", "/health/live")).response().status == 200
     clients = [server.connect() for _ in range(300)]
@@ -175,15 +160,27 @@ def test_P10_without_descriptors_those_who_are_in_are_served(starved):
 
 def test_P10_small_descriptor_limit(start_checked):
     """With no limit of connections given, half of the descriptors are kept back."""
-    with few_descriptors(128):
-        server = start_checked()
-    resource.prlimit(server.pid, resource.RLIMIT_NOFILE, (128, 128))
+    server = start_checked(descriptors=(128, 128))
     clients = [server.connect() for _ in range(300)]
     support.wait_until(
         lambda: server.metric("muster_http_connections_refused_total") > 0, "some are refused"
     )
     for _ in range(5):
         assert health_on_its_own_port(server)
+    close_all(clients)
+    server.assert_at_base(within=5)
+
+
+def test_P10_soft_descriptor_limit_is_raised_at_the_start(start_checked):
+    """Shells and services start programs with few descriptors and leave it to them to take more."""
+    server = start_checked(descriptors=(64, 1024))
+    assert resource.prlimit(server.pid, resource.RLIMIT_NOFILE) == (1024, 1024)
+    clients = [server.connect() for _ in range(300)]
+    for client in clients:
+        assert client.send(GOOD_REQUEST).response().status == 200
+    assert server.metric("muster_http_connections_refused_total") == 0
+    raised = [line for line in server.errors if "descriptor limit raised" in line]
+    assert len(raised) == 1 and "from=64" in raised[0] and "to=1024" in raised[0], server.errors
     close_all(clients)
     server.assert_at_base(within=5)
 
