@@ -91,6 +91,15 @@ def test_vanishing_clients_leave_no_memory(server, data):
     server.assert_no_lasting_growth(lambda: server.connect().send(data).reset())
 
 
+def test_large_bodies_give_their_memory_back(start_server):
+    server = start_server(support.MODELS / "two_inputs", support.MODELS / "doubling")
+    before = server.resident_bytes()
+    rows = b",".join([b"[0.1234567,0.5,2.25]"] * 600_000)
+    for _ in range(4):
+        server.send(wire.post("/predict/doubling/batch", b'{"inputs":[' + rows + b"]}"))
+    server.assert_grew_less_than(64 << 20, before)
+
+
 ANSWERS = "muster_http_responses_total"
 ONE_LINE = [
     "P1-length-then-chunked",
