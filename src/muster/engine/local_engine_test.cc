@@ -237,6 +237,21 @@ TEST_F(LocalEngineTest, AppliesTheDefaultDeadlineToARequestThatNamesNone) {
   while (!first) loop_.AwaitAndRun();
 }
 
+TEST_F(LocalEngineTest, CountsADeadlineFromWhereTheRequestSays) {
+  ASSERT_TRUE(Load("m", "doubling"));
+  const int before = loader_.last().run_count();
+  for (const bool explicit_timeout : {true, false}) {
+    PredictRequest request = Request({1});
+    if (explicit_timeout) request.timeout = std::chrono::milliseconds(10);
+    request.since = clock_.Now();
+    clock_.Advance(std::chrono::seconds(31));  // more than the default as well
+    const auto answer = Predict(std::move(request));
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().code, Code::kDeadlineExceeded);
+  }
+  EXPECT_EQ(loader_.last().run_count(), before);
+}
+
 TEST_F(LocalEngineTest, AnswersTooLateARunWithTheDeadlineAndNotWithItsResult) {
   ASSERT_TRUE(Load("m", "doubling"));
   loader_.last().Hold();
