@@ -48,7 +48,8 @@ def array_in(response):
     """The tensor of an answer in kind, by what its headers say."""
     assert response.headers["Content-Type"] == RAW
     shape = [int(n) for n in response.headers["X-Muster-Shape"].split(",")]
-    return np.frombuffer(response.content, DTYPES[response.headers["X-Muster-Dtype"]]).reshape(shape)
+    dtype = DTYPES[response.headers["X-Muster-Dtype"]]
+    return np.frombuffer(response.content, dtype).reshape(shape)
 
 
 # The same values as JSON
@@ -107,12 +108,11 @@ def test_one_row_on_the_batch_path_is_a_batch(server):
 
 
 def test_a_request_id_comes_back_once(server):
+    digit = rows_of("digits")[0].tobytes()
     with wire.Wire(server.address) as connection:
         for line in ("X-Request-Id: mine-1", "X-Other: 1"):
             connection.send(
-                wire.post(
-                    "/predict/digits", rows_of("digits")[0].tobytes(), f"Accept: {RAW}", line, kind=RAW
-                )
+                wire.post("/predict/digits", digit, f"Accept: {RAW}", line, kind=RAW)
             )
             response = connection.response()  # refuses headers that come twice
             assert response.status == 200
@@ -135,10 +135,11 @@ def test_the_answer_is_raw_only_where_that_is_asked_for(server, accept, raw):
 
 
 def test_nan_passes_both_ways(server):
-    answer = answered(server, "/predict/nan_output/batch?output=y", np.float32([1, np.nan]), **IN_KIND)
+    rows = np.float32([1, np.nan])
+    answer = answered(server, "/predict/nan_output/batch?output=y", rows, **IN_KIND)
     values = array_in(answer).ravel()
     assert np.isfinite(values[0]) and np.isnan(values[1])
-    answer = answered(server, "/predict/nan_output/batch", np.float32([1, np.nan])).json()
+    answer = answered(server, "/predict/nan_output/batch", rows).json()
     assert answer["predictions"][1]["y"] in (None, [None])
     assert answer["metadata"]["nonfinite"] is True
 
