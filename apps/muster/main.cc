@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "apps/muster/bench_command.h"
 #include "apps/muster/commands.h"
 #include "apps/muster/runtime.h"
 #include <CLI/CLI.hpp>
@@ -117,13 +118,24 @@ int Version(const Options& options) {
   return 0;
 }
 
+/// The command that the arguments name, as far as they do.
+const CLI::App& CommandOf(const CLI::App& app, int argc, char** argv) {
+  const CLI::App* command = &app;
+  for (int i = 1; i < argc; ++i) {
+    const auto below =
+        command->get_subcommands([&](const CLI::App* sub) { return sub->check_name(argv[i]); });
+    if (below.empty()) break;
+    command = below.front();
+  }
+  return *command;
+}
+
 /// Names the flag that an unknown one was probably meant to be.
-void SuggestFlags(int argc, char** argv) {
-  std::vector<std::string> flags = {"--config",      "--model",     "--input",      "--help",
-                                    "--batch-sizes", "--instances", "--threads",    "--seconds",
-                                    "--json",        "--svg",       "--iterations", "--batch-size",
-                                    "--slo",         "--write",     "--dry-run"};
-  for (const Setting& setting : Settings()) flags.push_back(FlagOf(setting));
+void SuggestFlags(const CLI::App& app, int argc, char** argv) {
+  std::vector<std::string> flags;
+  for (const CLI::Option* option : CommandOf(app, argc, argv).get_options()) {
+    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+  }
   const std::vector<std::string_view> known(flags.begin(), flags.end());
   for (int i = 1; i < argc; ++i) {
     std::string_view flag(argv[i]);
@@ -165,22 +177,24 @@ int Run(int argc, char** argv) {
   AddSettings(*predict, line);
   CLI::App* version = app.add_subcommand("version", "print the versions of muster and its runtime");
   AddSettings(*version, line);
-  CLI::App* bench = app.add_subcommand("bench", "measure what models can do");
-  bench->require_subcommand(1);
-  CLI::App* bench_model = AddBenchModel(*bench, line);
-  CLI::App* bench_variants = AddBenchVariants(*bench, line);
+  BenchCommand bench(app);
+  CLI::App* bench_model = AddBenchModel(bench.app(), line);
+  CLI::App* bench_variants = AddBenchVariants(bench.app(), line);
   CLI::App* tune = AddTune(app, line);
 
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
     const int code = app.exit(e) == 0 ? 0 : kUsage;
-    if (code != 0) SuggestFlags(argc, argv);
+    if (code != 0) SuggestFlags(app, argc, argv);
     return code;
   }
   if (app.get_subcommands().empty()) {
     std::fprintf(stderr, "muster: expected a command; muster --help lists them\n");
     return kUsage;
+  }
+  if (bench.parsed() && !bench_model->parsed() && !bench_variants->parsed()) {
+    return bench.Run(argc, argv);
   }
   auto options = Read(line);
   if (!options) return Fail(options.error());
