@@ -25,6 +25,8 @@ struct FakeModelOptions {
   std::function<base::Status(std::span<const float> x, std::int64_t rows)> fault;
   /// Adds the row's own index and the batch's sum to y, so that rows are not independent.
   bool mixes_rows = false;
+  /// What its instances say. Off, although they do: a test that holds runs must not hold a loop.
+  bool completes_inline = false;
   /// Returns this many rows too few.
   std::int64_t missing_rows = 0;
 };

@@ -4,12 +4,16 @@
 #include <string>
 #include <utility>
 
+#include "muster/batching/internal/bucket.h"
+
 namespace muster::batching {
 
 Dispatch::Dispatch(const BatcherOptions& options, Device& device, base::Clock& clock)
     : clock_(clock),
       device_(device),
       flow_(device.AddFlow(options.name)),
+      caller_runs_(options.executor == ExecutorKind::kAuto && options.threads_per_instance == 1),
+      turn_ends_(std::make_shared<TurnEnds>(*this)),
       queue_({options.max_queue_rows, options.max_queue_bytes, options.isolate_for},
              MakePolicy(options.policy)) {
   sleeping_.reserve(static_cast<std::size_t>(options.instances));
@@ -26,8 +30,10 @@ void Dispatch::Submit(WorkItem item) {
   if (pending->item.cancelled.stop_possible()) {
     pending->on_cancel.emplace(pending->item.cancelled, NotifyCancelled{this, pending.get()});
   }
+  const bool in_turn = caller_runs_ && pending->item.home->IsCurrent();
   Deliveries done;
   Seat* woken = nullptr;
+  bool first_in_turn = false;
   {
     base::MutexLock lock(mutex_);
     const base::TimePoint now = clock_.Now();
@@ -36,7 +42,9 @@ void Dispatch::Submit(WorkItem item) {
     figures_.rows += static_cast<std::uint64_t>(pending->item.rows);
     base::Status accepted = Accept(pending, now);
     if (accepted) {
-      woken = ClaimSleeper(now);
+      if (!in_turn || !WaitForTurnEnd(*pending->item.home, now, first_in_turn)) {
+        woken = ClaimSleeper(now);
+      }
       Arm(queue_.NextDeadline());
     } else {
       CountOutcome(accepted.error());
@@ -44,6 +52,7 @@ void Dispatch::Submit(WorkItem item) {
       done.Add(pending);
     }
   }
+  if (first_in_turn) AtTurnEnd(*pending->item.home);
   if (woken != nullptr) woken->wake.notify_one();
   done.Post();
 }
@@ -53,6 +62,7 @@ base::Status Dispatch::Accept(const PendingPtr& pending, base::TimePoint now) {
   base::Status accepted =
       cancelled ? base::Cancelled("the client gave the request up") : queue_.Push(pending, now);
   pending->state = accepted ? Pending::State::kAccepted : Pending::State::kAnswered;
+  if (accepted) pending->kind = pending->bucket->hash;
   return accepted;
 }
 
@@ -128,7 +138,7 @@ Seat* Dispatch::ClaimSleeper(base::TimePoint now) {
   return seat;
 }
 
-// Whoever wakes it has taken it off the list and counted it as searching.
+// Whoever wakes it has taken it off the list, and counted it as searching or given it a batch.
 void Dispatch::Sleep(Seat& seat) {
   --searching_;
   seat.woken = false;
@@ -174,6 +184,7 @@ FormedBatch Dispatch::Next(Seat& seat) {
         return {};
       } else {
         Sleep(seat);
+        if (seat.batch) return std::exchange(seat.batch, {});
       }
       continue;
     }
@@ -181,8 +192,7 @@ FormedBatch Dispatch::Next(Seat& seat) {
     FormedBatch batch = queue_.PopReady(now, nullptr);
     if (!batch) continue;
     --searching_;
-    ++figures_.running;
-    figures_.running_rows += batch.rows;
+    StartRunning(batch);
     Seat* const next = ClaimSleeper(now);
     Deliveries dead;
     CollectDead(now, dead);

@@ -74,10 +74,9 @@ struct Executor::Suspects {
 
 Executor::Executor(const model::ModelSpec& spec, std::unique_ptr<model::Instance> instance,
                    std::span<const tensor::Tensor> probe, Dispatch& dispatch, base::Clock& clock)
-    : probe_(probe),
-      dispatch_(dispatch),
-      clock_(clock),
-      runner_(spec, std::move(instance), clock) {}
+    : probe_(probe), dispatch_(dispatch), clock_(clock), runner_(spec, std::move(instance), clock) {
+  seat_.runner = &runner_;
+}
 
 void Executor::Work() {
   // Woken by the first row of a loop's turn, an executor that shares the loop's core would preempt
@@ -89,12 +88,9 @@ void Executor::Work() {
 }
 
 void Executor::Execute(const FormedBatch& batch) {
-  RunInfo info;
-  info.id = dispatch_.NewRunId();
-  info.rows = batch.rows;
-  info.reason = batch.reason;
-  info.formed = batch.formed;
-  RunOutcome run = runner_.Run(batch.slices, info);
+  RunOutcome run = std::exchange(seat_.begun, false)
+                       ? runner_.Finish()
+                       : runner_.Run(batch.slices, dispatch_.BeginRun(batch));
   seat_.used = run.info.finished - run.info.formed;
   if (run.outputs) return Deliver(run, batch.slices);
   dispatch_.Retry(run.info, batch.slices);
@@ -106,13 +102,7 @@ void Executor::Execute(const FormedBatch& batch) {
 }
 
 void Executor::Deliver(const RunOutcome& run, std::span<const Slice> slices) {
-  std::vector<WorkPart> parts;
-  parts.reserve(slices.size());
-  std::int64_t row = 0;
-  for (const Slice& slice : slices) {
-    parts.push_back({slice.first_row, slice.rows, OutputRows(*run.outputs, row, slice.rows)});
-    row += slice.rows;
-  }
+  std::vector<WorkPart> parts = PartsOf(*run.outputs, slices);
   dispatch_.Succeed(run.info, slices, parts);
 }
 
