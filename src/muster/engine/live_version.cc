@@ -20,6 +20,7 @@ batching::BatcherOptions OptionsFor(const LiveVersion& live) {
   }
   options.instances = config.instances;
   options.threads_per_instance = config.threads;
+  options.executor = batching::ParseExecutorKind(config.executor).value();
   options.max_queue_rows = config.max_queue_rows;
   if (options.max_queue_rows == 0) {
     // Two batches ahead of every instance, but never so few that a few hundred clients with one

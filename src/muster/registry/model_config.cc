@@ -14,9 +14,9 @@ namespace {
 using base::InvalidArgument;
 using base::Status;
 
-constexpr std::array<std::string_view, 10> kKeys = {
-    "description",    "labels",      "feature_names", "policy",  "batchable",
-    "max_batch_size", "max_wait_ms", "instances",     "threads", "max_queue_rows"};
+constexpr std::array<std::string_view, 11> kKeys = {
+    "description", "labels",    "feature_names", "policy",   "batchable",     "max_batch_size",
+    "max_wait_ms", "instances", "threads",       "executor", "max_queue_rows"};
 
 std::string Where(const std::string& name, const YAML::Node& node) {
   return name + " line " + std::to_string(node.Mark().line + 1);
@@ -69,6 +69,7 @@ Status ReadKey(const std::string& key, const YAML::Node& node, const std::string
   if (key == "max_wait_ms") return ReadScalar(node, where, key, "a number", config.max_wait_ms);
   if (key == "instances") return ReadScalar(node, where, key, "a whole number", config.instances);
   if (key == "threads") return ReadScalar(node, where, key, "a whole number", config.threads);
+  if (key == "executor") return ReadScalar(node, where, key, "auto or threads", config.executor);
   if (key == "max_queue_rows") {
     return ReadScalar(node, where, key, "a whole number", config.max_queue_rows);
   }
@@ -97,6 +98,10 @@ Status ModelConfig::Validate() const {
   }
   if (threads < 1 || threads > 1024) {
     return InvalidArgument("`threads` expects 1 to 1024, got " + std::to_string(threads));
+  }
+  if (executor != "auto" && executor != "threads") {
+    return InvalidArgument("`executor` expects auto or threads, got `" + base::Printable(executor) +
+                           "`");
   }
   if (max_queue_rows < 0) {
     return InvalidArgument("`max_queue_rows` expects 0 (automatic) or more, got " +

@@ -20,6 +20,7 @@ struct ModelConfig {
   double max_wait_ms = 5;                  ///< window only
   int instances = 0;                       ///< 0: one per core
   int threads = 1;                         ///< of one instance
+  std::string executor = "auto";           ///< auto | threads
   std::int64_t max_queue_rows = 0;         ///< 0: 2 × max_batch_size × instances, ≥ 512
 
   base::Status Validate() const;
