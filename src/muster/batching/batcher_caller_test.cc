@@ -349,6 +349,21 @@ TEST(BatcherCaller, AfterARunThatIsMuchTooLongExecutorsTakeOver) {
   EXPECT_EQ(bench.caller_runs(), 2u);
 }
 
+TEST(BatcherCaller, ARunThatWasOnlyKeptFromRunningIsNotTooLong) {
+  CallerBench* preempted = nullptr;
+  model::FakeModelOptions options = Inline();
+  options.fault = [&](std::span<const float>, std::int64_t) {
+    if (preempted != nullptr) std::exchange(preempted, nullptr)->clock.Preempt(20ms);
+    return base::Status();
+  };
+  CallerBench bench(AdaptiveOptions(8), options);
+  bench.Learn(1, 200);
+  preempted = &bench;
+  EXPECT_TRUE(bench.TurnWith({1})->done());
+  EXPECT_TRUE(bench.TurnWith({1})->done());
+  EXPECT_EQ(bench.caller_runs(), 2u);
+}
+
 // --- Others' rows
 
 struct TwoLoops : testing::Test {

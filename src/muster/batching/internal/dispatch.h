@@ -105,7 +105,8 @@ class Dispatch final : private CancelListener {
   bool MayRunHere(const FormedBatch& batch, const base::Loop& loop, bool& others_served)
       MUSTER_REQUIRES(mutex_);
   void RunHere(Seat& seat, base::Loop& loop, Deliveries& answers);
-  void LeaveRun(Seat& seat, base::Loop& loop);
+  void LeaveRun(Seat& seat, base::Loop& loop, base::Duration cpu_before);
+  base::Duration OwnTime(base::Duration took, base::Duration cpu_before) const;
   Seat* Borrow(base::TimePoint now) MUSTER_REQUIRES(mutex_);
   void GiveBack(Seat& seat) MUSTER_REQUIRES(mutex_);
   void HandOver(Seat& seat) MUSTER_REQUIRES(mutex_);

@@ -19,7 +19,7 @@ class TurnBudget {
  public:
   /// What the runs of all models may take of one turn of a loop.
   static constexpr base::Duration kTurn = std::chrono::microseconds(200);
-  /// A run on a loop's thread that takes longer sends the model to the executors for kBan.
+  /// A run that computes for longer on a loop's thread sends the model to the executors for kBan.
   static constexpr base::Duration kTooLong = 5 * kTurn;
   static constexpr base::Duration kBan = std::chrono::seconds(60);
   /// Runs of a kind and size that must have been seen; before, nothing is known.
@@ -27,7 +27,7 @@ class TurnBudget {
 
   /// A run was made, on whatever thread.
   void OnRun(std::uint64_t kind, std::int64_t rows, base::Duration time);
-  /// A run kept a loop's thread for `time`.
+  /// A run kept a loop's thread computing for `time`.
   void OnCallerRun(base::Duration time, base::TimePoint now);
   /// It was to be made on a loop's thread but was not over when the instance had started it.
   void Ban(base::TimePoint now) { banned_until_ = now + kBan; }
