@@ -137,6 +137,21 @@ TEST(BatcherCaller, AnAnswerMaySubmitTheNextRequest) {
   EXPECT_EQ(bench.caller_runs(), 2u);
 }
 
+TEST(BatcherCaller, AnExecutorsInstanceIsFreeBeforeItsAnswersAreThere) {
+  CallerBench bench;
+  bench.Learn(1);
+  for (int i = 0; i < 100; ++i) {
+    AnswerPtr next;
+    WorkItem item = bench.Item({1});
+    item.home = &bench.loop;
+    item.done = [&](base::Result<WorkResult>) { next = bench.Submit({2}); };
+    bench.batcher->Submit(std::move(item));  // from no turn
+    while (next == nullptr) bench.loop.AwaitAndRun();
+    ASSERT_TRUE(next->done());
+  }
+  EXPECT_EQ(bench.caller_runs(), 100u);
+}
+
 TEST(BatcherCaller, HoldsASlotMeanwhileAndIsChargedTheTimeOfTheRun) {
   model::FakeModelOptions options = Inline(50us);
   CallerBench* asked = nullptr;
@@ -357,7 +372,7 @@ TEST(BatcherCaller, ARunThatWasOnlyKeptFromRunningIsNotTooLong) {
     return base::Status();
   };
   CallerBench bench(AdaptiveOptions(8), options);
-  bench.Learn(1, 200);
+  bench.Learn(1);
   preempted = &bench;
   EXPECT_TRUE(bench.TurnWith({1})->done());
   EXPECT_TRUE(bench.TurnWith({1})->done());

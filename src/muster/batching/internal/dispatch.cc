@@ -143,7 +143,15 @@ void Dispatch::Sleep(Seat& seat) {
   --searching_;
   seat.woken = false;
   sleeping_.push_back(&seat);
+  PostAnswers(seat);
   while (!seat.woken) clock_.WaitUntil(mutex_, seat.wake, base::kNever);
+}
+
+void Dispatch::PostAnswers(Seat& seat) {
+  if (seat.answers.empty()) return;
+  mutex_.unlock();
+  seat.answers.Post();
+  mutex_.lock();
 }
 
 // True if the lock was let go meanwhile.
@@ -181,11 +189,16 @@ FormedBatch Dispatch::Next(Seat& seat) {
         GiveSlotBack(seat);
       } else if (draining_) {
         --searching_;
+        PostAnswers(seat);
         return {};
       } else {
         Sleep(seat);
         if (seat.batch) return std::exchange(seat.batch, {});
       }
+      continue;
+    }
+    if (!seat.answers.empty()) {  // before any wait for a slot
+      PostAnswers(seat);
       continue;
     }
     if (TakeSlot(seat)) now = clock_.Now();  // and others may have taken the work

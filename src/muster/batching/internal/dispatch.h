@@ -32,6 +32,7 @@ struct Seat {
   Runner* runner = nullptr;
   FormedBatch batch;   // that a loop's thread has formed on this seat
   bool begun = false;  // `runner` has begun to run it
+  Deliveries answers;  // of the batch before, for Next to post
 };
 
 /// Everything that submitters, executors and the timekeeper share, behind one lock: the queue, who
@@ -59,7 +60,8 @@ class Dispatch final : private CancelListener {
   void Submit(WorkItem item);
 
   /// Blocks until a batch has been formed, holding a slot of the device; none: drained, holding
-  /// none. Charges seat.used for the batch before.
+  /// none. Charges seat.used for the batch before, and posts seat.answers as soon as it is known
+  /// whether the seat is free: the loop that gets them will soon have more to run.
   FormedBatch Next(Seat& seat);
   /// The run of a batch that was formed begins.
   RunInfo BeginRun(const FormedBatch& batch);
@@ -68,8 +70,10 @@ class Dispatch final : private CancelListener {
   /// Numbers a run.
   std::uint64_t NewRunId() { return next_run_.fetch_add(1, std::memory_order_relaxed); }
 
-  /// A run is over: its rows have these parts (one for each slice, in order).
-  void Succeed(const RunInfo& run, std::span<const Slice> slices, std::span<WorkPart> parts);
+  /// A run is over: its rows have these parts (one for each slice, in order). Adds to `answers`
+  /// what is answered by that; to be posted.
+  void Succeed(const RunInfo& run, std::span<const Slice> slices, std::span<WorkPart> parts,
+               Deliveries& answers);
   /// A run failed; its rows are not settled by that.
   void Retry(const RunInfo& run, std::span<const Slice> slices);
   /// Settles rows: they have no value. All of its rows if a request is isolated as a whole.
@@ -105,8 +109,7 @@ class Dispatch final : private CancelListener {
   bool MayRunHere(const FormedBatch& batch, const base::Loop& loop, bool& others_served)
       MUSTER_REQUIRES(mutex_);
   void RunHere(Seat& seat, base::Loop& loop, Deliveries& answers);
-  void LeaveRun(Seat& seat, base::Loop& loop, base::Duration cpu_before);
-  base::Duration OwnTime(base::Duration took, base::Duration cpu_before) const;
+  void LeaveRun(Seat& seat, base::Loop& loop);
   Seat* Borrow(base::TimePoint now) MUSTER_REQUIRES(mutex_);
   void GiveBack(Seat& seat) MUSTER_REQUIRES(mutex_);
   void HandOver(Seat& seat) MUSTER_REQUIRES(mutex_);
@@ -115,6 +118,7 @@ class Dispatch final : private CancelListener {
   base::Status Accept(const PendingPtr& pending, base::TimePoint now) MUSTER_REQUIRES(mutex_);
   bool Ready(base::TimePoint now) MUSTER_REQUIRES(mutex_);
   Seat* ClaimSleeper(base::TimePoint now) MUSTER_REQUIRES(mutex_);
+  void PostAnswers(Seat& seat) MUSTER_REQUIRES(mutex_);
   void Sleep(Seat& seat) MUSTER_REQUIRES(mutex_);
   void Arm(base::TimePoint when) MUSTER_REQUIRES(mutex_);
   bool TakeSlot(Seat& seat) MUSTER_REQUIRES(mutex_);

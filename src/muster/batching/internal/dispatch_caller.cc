@@ -96,29 +96,20 @@ bool Dispatch::MayRunHere(const FormedBatch& batch, const base::Loop& loop, bool
                       batch.formed);
 }
 
-// Of a run's time what it computed. Where cores are shared, a thread may be kept from running for
-// milliseconds in the midst of a run of microseconds: that says nothing of the model.
-base::Duration Dispatch::OwnTime(base::Duration took, base::Duration cpu_before) const {
-  if (took <= TurnBudget::kTooLong) return took;
-  return std::min(took, clock_.ThreadCpu() - cpu_before);
-}
-
 void Dispatch::RunHere(Seat& seat, base::Loop& loop, Deliveries& answers) {
   Runner& runner = *seat.runner;
-  const base::Duration cpu_before = clock_.ThreadCpu();
   runner.Begin(seat.batch.slices, BeginRun(seat.batch));
-  if (!runner.succeeded()) return LeaveRun(seat, loop, cpu_before);
+  if (!runner.succeeded()) return LeaveRun(seat, loop);
   const RunOutcome run = runner.Finish();
   std::vector<WorkPart> parts = PartsOf(*run.outputs, seat.batch.slices);
-  const base::Duration took = run.info.finished - run.info.formed;
-  TurnTime::Spend(loop, took);
-  device_.Release(flow_, took);
+  TurnTime::Spend(loop, run.info.cost);
+  device_.Release(flow_, run.info.finished - run.info.formed);
   FormedBatch batch;  // dies without the lock, and its requests with it
   {
     base::MutexLock lock(mutex_);
     batch = std::exchange(seat.batch, {});
     ++figures_.caller_runs;
-    budget_.OnCallerRun(OwnTime(took, cpu_before), run.info.finished);
+    budget_.OnCallerRun(run.info.cost, run.info.finished);
     Settle(run.info, batch.slices, parts, answers);
     GiveBack(seat);
   }
@@ -126,13 +117,11 @@ void Dispatch::RunHere(Seat& seat, base::Loop& loop, Deliveries& answers) {
 
 // A run that failed may take many more to find out why, and one that is not over has no end that we
 // know: both are the executor's from here.
-void Dispatch::LeaveRun(Seat& seat, base::Loop& loop, base::Duration cpu_before) {
+void Dispatch::LeaveRun(Seat& seat, base::Loop& loop) {
   const base::TimePoint now = clock_.Now();
-  const base::Duration took = now - seat.batch.formed;
-  TurnTime::Spend(loop, took);
+  TurnTime::Spend(loop, now - seat.batch.formed);
   base::MutexLock lock(mutex_);
   ++figures_.caller_runs;
-  budget_.OnCallerRun(OwnTime(took, cpu_before), now);
   if (!seat.runner->completed()) budget_.Ban(now);
   seat.begun = true;
   HandOver(seat);

@@ -49,20 +49,19 @@ void Dispatch::CountRun(const RunInfo& run, bool succeeded) {
   }
 }
 
-void Dispatch::Succeed(const RunInfo& run, std::span<const Slice> slices,
-                       std::span<WorkPart> parts) {
-  Deliveries done;
+void Dispatch::Succeed(const RunInfo& run, std::span<const Slice> slices, std::span<WorkPart> parts,
+                       Deliveries& answers) {
   {
     base::MutexLock lock(mutex_);
-    Settle(run, slices, parts, done);
+    Settle(run, slices, parts, answers);
   }
-  Finish(done);
+  FinishResults(answers);
 }
 
 void Dispatch::Settle(const RunInfo& run, std::span<const Slice> slices, std::span<WorkPart> parts,
                       Deliveries& done) {
   CountRun(run, true);
-  budget_.OnRun(slices.front().pending->kind, run.rows, run.finished - run.formed);
+  budget_.OnRun(slices.front().pending->kind, run.rows, run.cost);
   for (std::size_t i = 0; i < slices.size(); ++i) {
     Pending& pending = *slices[i].pending;
     if (pending.state == Pending::State::kAnswered) continue;

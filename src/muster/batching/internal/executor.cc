@@ -92,7 +92,7 @@ void Executor::Execute(const FormedBatch& batch) {
                        ? runner_.Finish()
                        : runner_.Run(batch.slices, dispatch_.BeginRun(batch));
   seat_.used = run.info.finished - run.info.formed;
-  if (run.outputs) return Deliver(run, batch.slices);
+  if (run.outputs) return Settle(run, batch.slices, seat_.answers);
   dispatch_.Retry(run.info, batch.slices);
   if (!DataMayBeToBlame(run.outputs.error())) {
     return dispatch_.Fail(batch.slices, BatchError(run.outputs.error()));
@@ -101,9 +101,9 @@ void Executor::Execute(const FormedBatch& batch) {
   seat_.used = clock_.Now() - run.info.formed;
 }
 
-void Executor::Deliver(const RunOutcome& run, std::span<const Slice> slices) {
+void Executor::Settle(const RunOutcome& run, std::span<const Slice> slices, Deliveries& answers) {
   std::vector<WorkPart> parts = PartsOf(*run.outputs, slices);
-  dispatch_.Succeed(run.info, slices, parts);
+  dispatch_.Succeed(run.info, slices, parts, answers);
 }
 
 // All of `slices` together have failed with `error`, which their data may have caused.
@@ -133,7 +133,9 @@ void Executor::RunAgain(Suspects& suspects, const std::vector<int>& units, Bisec
   bisection.OnRun(succeeded);
   if (succeeded) {
     suspects.Close(units);
-    return Deliver(run, slices);
+    Deliveries answers;
+    Settle(run, slices, answers);
+    return answers.Post();
   }
   dispatch_.Retry(run.info, slices);
   const base::Error& error = run.outputs.error();

@@ -9,6 +9,7 @@
 #include "muster/base/mutex.h"
 #include "muster/batching/internal/output_check.h"
 #include "muster/batching/internal/pending.h"
+#include "muster/batching/internal/turn_budget.h"
 
 namespace muster::batching {
 namespace {
@@ -69,16 +70,21 @@ RunOutcome Runner::Run(std::span<const Slice> slices, RunInfo info) {
 
 void Runner::Begin(std::span<const Slice> slices, RunInfo info) {
   outcome_.reset();
+  const base::Duration cpu_before = clock_.ThreadCpu();
   base::Status assembled = Assemble(slices, info.rows);
   info_ = info;
   info_.started = clock_.Now();
   if (!assembled) {
     info_.finished = info_.started;
+    info_.cost = info_.finished - info_.formed;
     outcome_ = {info_, assembled.error()};
     return;
   }
   instance_->Start(info_.id, inputs_, *sink_);
-  if (sink_->done()) outcome_ = OutcomeOf(sink_->Await());
+  if (!sink_->done()) return;
+  outcome_ = OutcomeOf(sink_->Await());
+  base::Duration& cost = outcome_->info.cost;
+  if (cost > TurnBudget::kTurn) cost = std::min(cost, clock_.ThreadCpu() - cpu_before);
 }
 
 RunOutcome Runner::Finish() {
@@ -90,6 +96,7 @@ RunOutcome Runner::Finish() {
 
 RunOutcome Runner::OutcomeOf(base::Result<std::vector<Tensor>> outputs) {
   info_.finished = clock_.Now();
+  info_.cost = info_.finished - info_.formed;
   ReleaseInputs();
   if (!outputs) return {info_, std::move(outputs)};
   base::Status checked = CheckOutputs(spec_, *outputs, ModelRows(info_.rows));
