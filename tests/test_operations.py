@@ -176,6 +176,8 @@ def test_metrics_are_prometheus_text_and_agree_with_the_models(fresh):
             "muster_cancelled_total": stats["cancelled"],
             "muster_runs_total": batching["runs"],
             "muster_failed_runs_total": batching["failed_runs"],
+            "muster_caller_runs_total": batching["caller_runs"],
+            "muster_executor_wakeups_total": batching["wakeups"],
             "muster_queue_rows": batching["waiting_rows"],
             "muster_model_ready": 1,
         }

@@ -35,6 +35,8 @@ class WaitingLoop final : public base::Loop {
   TimerId At(base::TimePoint, Task) override { base::Fatal("no timers here", __FILE__, __LINE__); }
   void CancelTimer(TimerId) override {}
   base::TimePoint Now() const override { return base::RealClock().Now(); }
+  bool IsCurrent() const override { return false; }  // it has no turns
+  std::uint64_t turn() const override { return 0; }
 
   void RunOne() {
     base::MutexLock lock(mutex_);

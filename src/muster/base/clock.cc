@@ -1,5 +1,7 @@
 #include "muster/base/clock.h"
 
+#include <ctime>
+
 namespace muster::base {
 namespace {
 
@@ -9,6 +11,12 @@ class SystemClock : public Clock {
 
   WallTime WallNow() const override {
     return std::chrono::floor<WallTime::duration>(std::chrono::system_clock::now());
+  }
+
+  Duration ThreadCpu() const override {
+    timespec used{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
   }
 
   void WaitUntil(Mutex& mutex, CondVar& cv, TimePoint deadline) override MUSTER_REQUIRES(mutex) {

@@ -22,6 +22,9 @@ class Clock {
   virtual ~Clock() = default;
   virtual TimePoint Now() const = 0;
   virtual WallTime WallNow() const = 0;
+  /// What the calling thread has used of a CPU so far: tells a long computation from a thread that
+  /// was kept from running. A system call, unlike Now.
+  virtual Duration ThreadCpu() const = 0;
   /// Waits on `cv` until it is notified or `deadline` (kNever: for good) has come by this clock.
   /// May return early; callers loop on their condition. `mutex` must be held and is held again
   /// on return.
@@ -44,10 +47,14 @@ class FakeClock : public Clock {
   explicit FakeClock(WallTime wall = WallTime(std::chrono::seconds(1'700'000'000)));
   TimePoint Now() const override;
   WallTime WallNow() const override;
+  /// As if every thread had been running all the time but for what Preempt has let pass.
+  Duration ThreadCpu() const override;
   void WaitUntil(Mutex& mutex, CondVar& cv, TimePoint deadline) override MUSTER_REQUIRES(mutex);
 
   /// Moves both clocks forward and wakes every waiter whose deadline has come.
   void Advance(Duration d);
+  /// Advance, while other processes have the CPU.
+  void Preempt(Duration d);
   /// Moves to the earliest deadline any waiter has (or to `limit` if there is none before it).
   void AdvanceToNextDeadline(TimePoint limit);
   /// Blocks until at least `n` threads are waiting in WaitUntil. One that Advance has woken does
@@ -66,6 +73,7 @@ class FakeClock : public Clock {
   mutable Mutex state_mutex_;
   CondVar changed_;
   TimePoint now_ MUSTER_GUARDED_BY(state_mutex_);
+  Duration preempted_ MUSTER_GUARDED_BY(state_mutex_){0};
   WallTime wall_at_start_ MUSTER_GUARDED_BY(state_mutex_);  // no rounding adds up
   std::vector<Waiter*> waiters_ MUSTER_GUARDED_BY(state_mutex_);
 };

@@ -51,6 +51,18 @@ void ExpectNotifiedBefore(TimePoint deadline) {
   EXPECT_LT(RealClock().Now(), deadline);
 }
 
+TEST(RealClock, CountsAThreadsOwnComputingOnly) {
+  const TimePoint start = RealClock().Now();
+  const Duration before = RealClock().ThreadCpu();
+  while (RealClock().ThreadCpu() < before + 1ms) {
+  }
+  const Duration used = RealClock().ThreadCpu() - before;
+  EXPECT_LE(used, RealClock().Now() - start);
+  Duration others{0};
+  std::jthread([&] { others = RealClock().ThreadCpu(); }).join();
+  EXPECT_LT(others, RealClock().ThreadCpu());
+}
+
 TEST(RealClock, WakesAWaiterThatIsNotified) { ExpectNotifiedBefore(RealClock().Now() + 1h); }
 
 TEST(RealClock, WaitsForNeverWithoutOverflow) { ExpectNotifiedBefore(kNever); }

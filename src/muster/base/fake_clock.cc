@@ -32,6 +32,11 @@ WallTime FakeClock::WallNow() const {
   return wall_at_start_ + std::chrono::floor<WallTime::duration>(now_ - kStart);
 }
 
+Duration FakeClock::ThreadCpu() const {
+  MutexLock lock(state_mutex_);
+  return now_ - kStart - preempted_;
+}
+
 // Lock order is caller, then state: the waiter is on the list before it lets go of the caller's
 // mutex, and Wake takes that mutex before it notifies, so no wake-up falls between the two.
 void FakeClock::WaitUntil(Mutex& mutex, CondVar& cv, TimePoint deadline) {
@@ -82,6 +87,14 @@ void FakeClock::Advance(Duration d) {
     due = MoveTo(now_ + d);
   }
   Wake(due);
+}
+
+void FakeClock::Preempt(Duration d) {
+  {
+    MutexLock lock(state_mutex_);
+    preempted_ += d;
+  }
+  Advance(d);
 }
 
 void FakeClock::AdvanceToNextDeadline(TimePoint limit) {

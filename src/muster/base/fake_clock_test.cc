@@ -243,6 +243,16 @@ TEST(FakeClock, SurvivesWaitersThatLeaveWhileItAdvances) {
   for (std::jthread& thread : threads) thread.join();
 }
 
+TEST(FakeClock, CountsAllThatPassesAsComputingButWhatOthersHad) {
+  FakeClock clock;
+  const TimePoint start = clock.Now();
+  const Duration before = clock.ThreadCpu();
+  clock.Advance(3ms);
+  clock.Preempt(5ms);
+  EXPECT_EQ(clock.Now() - start, 8ms);
+  EXPECT_EQ(clock.ThreadCpu() - before, 3ms);
+}
+
 TEST(FakeClockDeathTest, GoingBackAborts) { EXPECT_DEATH(FakeClock().Advance(-1ns), "go back"); }
 
 }  // namespace

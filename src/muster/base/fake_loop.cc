@@ -27,6 +27,7 @@ void FakeLoop::CancelTimer(TimerId id) {
 }
 
 bool FakeLoop::RunTurn() {
+  thread_ = std::this_thread::get_id();
   const bool ran_posted = RunPosted();
   const bool ran_timers = RunTimers();
   bool ran_end = false;
@@ -36,6 +37,8 @@ bool FakeLoop::RunTurn() {
     for (Task& task : tasks) std::exchange(task, nullptr)();
     ran_end = true;
   }
+  ++turn_;
+  thread_ = std::thread::id();
   return ran_posted || ran_timers || ran_end;
 }
 

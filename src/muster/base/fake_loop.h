@@ -1,7 +1,9 @@
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <map>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -19,6 +21,8 @@ class FakeLoop : public Loop {
   TimerId At(TimePoint when, Task task) override;
   void CancelTimer(TimerId id) override;
   TimePoint Now() const override { return clock_.Now(); }
+  bool IsCurrent() const override { return thread_ == std::this_thread::get_id(); }
+  std::uint64_t turn() const override { return turn_; }
 
   /// Runs what was posted and what is due, then the end-of-turn tasks. False if there was nothing.
   bool RunTurn();
@@ -37,6 +41,8 @@ class FakeLoop : public Loop {
   std::vector<Task> end_of_turn_;
   std::map<std::pair<TimePoint, TimerId>, Task> timers_;
   TimerId next_timer_ = 1;
+  std::atomic<std::thread::id> thread_;  // that runs a turn, while it does
+  std::uint64_t turn_ = 0;
 };
 
 }  // namespace muster::base

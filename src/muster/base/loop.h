@@ -25,6 +25,11 @@ class Loop {
   /// Forgets a timer that has not fired; unknown ids are ignored.
   virtual void CancelTimer(TimerId id) = 0;
   virtual TimePoint Now() const = 0;
+  /// Whether the caller is a handler or task of this loop: on its thread, in a turn. Thread-safe.
+  virtual bool IsCurrent() const = 0;
+  /// Tells turns apart: one number for a turn's handlers and what they put at its end, another for
+  /// those of the next turn.
+  virtual std::uint64_t turn() const = 0;
 };
 
 }  // namespace muster::base

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <gtest/gtest.h>
 #include <memory>
@@ -240,6 +241,47 @@ TEST_P(LoopConformance, RunsEverythingOnItsOneThread) {
   }).join();
   under_test_->RunUntilIdle();
   EXPECT_EQ((std::vector{task, end, timer}), std::vector(3, std::this_thread::get_id()));
+}
+
+TEST_P(LoopConformance, IsCurrentInItsTasksOnly) {
+  bool posted = false, end = false, timer = false, elsewhere = true;
+  EXPECT_FALSE(loop().IsCurrent());
+  loop().Post([&] {
+    posted = loop().IsCurrent();
+    loop().AtEndOfTurn([&] { end = loop().IsCurrent(); });
+    loop().At(loop().Now(), [&] { timer = loop().IsCurrent(); });
+    std::jthread([&] { elsewhere = loop().IsCurrent(); }).join();
+  });
+  under_test_->RunUntilIdle();
+  EXPECT_TRUE(posted && end && timer);
+  EXPECT_FALSE(elsewhere);
+  EXPECT_FALSE(loop().IsCurrent());
+}
+
+TEST_P(LoopConformance, IsNotCurrentInAnotherLoopsTask) {
+  const auto other = GetParam().make();
+  bool current = true;
+  other->loop().Post([&] { current = loop().IsCurrent(); });
+  other->RunUntilIdle();
+  EXPECT_FALSE(current);
+}
+
+TEST_P(LoopConformance, ATurnAndItsEndShareANumberThatTheNextTurnDoesNotHave) {
+  std::vector<std::uint64_t> first, second;
+  const auto note = [this](std::vector<std::uint64_t>& turns) {
+    loop().Post([this, &turns] {
+      turns.push_back(loop().turn());
+      for (int i = 0; i < 2; ++i) {
+        loop().AtEndOfTurn([this, &turns] { turns.push_back(loop().turn()); });
+      }
+    });
+    under_test_->RunUntilIdle();
+  };
+  note(first);
+  note(second);
+  EXPECT_EQ(first, std::vector<std::uint64_t>(3, first[0]));
+  EXPECT_EQ(second, std::vector<std::uint64_t>(3, second[0]));
+  EXPECT_NE(first[0], second[0]);
 }
 
 TEST_P(LoopConformance, DestroysATaskBeforeTheNextOneRuns) {

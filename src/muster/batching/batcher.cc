@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "muster/base/text.h"
 #include "muster/batching/internal/dispatch.h"
 #include "muster/batching/internal/executor.h"
 
@@ -32,6 +33,14 @@ BatcherOptions Complete(BatcherOptions options, const model::ModelSpec& spec) {
     options.max_queue_rows = 2 * options.policy.max_batch_size * options.instances;
   }
   return options;
+}
+
+/// With what the instances say about themselves.
+BatcherOptions Complete(BatcherOptions options, const model::ModelSpec& spec,
+                        const std::vector<std::unique_ptr<model::Instance>>& instances) {
+  const auto completes_inline = [](const auto& i) { return i->completes_inline(); };
+  if (!std::ranges::all_of(instances, completes_inline)) options.executor = ExecutorKind::kThreads;
+  return Complete(std::move(options), spec);
 }
 
 /// Executors and the timekeeper as threads around the Dispatch.
@@ -92,6 +101,7 @@ class ThreadedBatcher final : public Batcher {
       threads_.clear();
       dispatch_.StopTimekeeper();
       if (timekeeper_.joinable()) timekeeper_.join();
+      dispatch_.CloseTurnEnds();
     });
   }
 
@@ -107,6 +117,13 @@ class ThreadedBatcher final : public Batcher {
 };
 
 }  // namespace
+
+base::Result<ExecutorKind> ParseExecutorKind(std::string_view name) {
+  if (name == "auto") return ExecutorKind::kAuto;
+  if (name == "threads") return ExecutorKind::kThreads;
+  return base::InvalidArgument("unknown executor `" + base::Printable(name) +
+                               "`; expected auto or threads");
+}
 
 base::Status BatcherOptions::Validate() const {
   MUSTER_RETURN_IF_ERROR(policy.Validate());
@@ -140,9 +157,9 @@ base::Result<std::unique_ptr<Batcher>> Batcher::Create(model::Model& model,
                             model.NewInstance({.threads = options.threads_per_instance}));
     instances.push_back(std::move(instance));
   }
-  auto batcher =
-      std::make_unique<ThreadedBatcher>(model.spec(), std::move(instances), std::move(probe),
-                                        Complete(options, model.spec()), device, clock);
+  const BatcherOptions complete = Complete(options, model.spec(), instances);
+  auto batcher = std::make_unique<ThreadedBatcher>(model.spec(), std::move(instances),
+                                                   std::move(probe), complete, device, clock);
   MUSTER_RETURN_IF_ERROR(batcher->Start());
   return std::unique_ptr<Batcher>(std::move(batcher));
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "muster/base/clock.h"
@@ -19,12 +20,21 @@
 
 namespace muster::batching {
 
+/// Which threads run batches.
+enum class ExecutorKind : std::uint8_t {
+  kAuto,     ///< executor threads; event loops too, where runs are short and complete inline
+  kThreads,  ///< executor threads only
+};
+base::Result<ExecutorKind> ParseExecutorKind(std::string_view name);
+
 struct BatcherOptions {
   std::string name = "model";  ///< of its flow on the device
   PolicyOptions policy;
   int instances = 1;
+  /// With more than one, runs are left to executors: they wait for threads of the backend's own.
   int threads_per_instance = 1;
   RunForm form;
+  ExecutorKind executor = ExecutorKind::kAuto;
   /// 0: 2 × max_batch_size × instances.
   std::int64_t max_queue_rows = 0;
   std::size_t max_queue_bytes = 256u << 20;
@@ -55,6 +65,7 @@ struct BatcherSnapshot {
   std::uint64_t runs = 0;
   std::uint64_t failed_runs = 0;
   std::uint64_t wakeups = 0;                             // of idle executors
+  std::uint64_t caller_runs = 0;                         // begun on a loop's own thread
   std::array<std::uint64_t, kLaunchReasons> launches{};  // runs by LaunchReason
   telemetry::HistogramSnapshot batch_rows;               // rows per run
   telemetry::HistogramSnapshot queue_wait;               // ns, per answered request
@@ -67,7 +78,8 @@ struct BatcherSnapshot {
 
 /// Gathers concurrent requests for one model version into runs, on executor threads of its own, one
 /// per instance: each waits for work and for a slot of the device, and only then is a batch formed
-/// (late binding), so that batches grow by themselves while runs are busy.
+/// (late binding), so that batches grow by themselves while runs are busy. Runs that are known to
+/// take microseconds are made on the event loop that the requests came from, at its turn's end.
 ///
 /// A run that fails for its data is bisected until only the bad rows (or requests) fail; a row that
 /// fails alone while the probe still succeeds is the row's fault (INVALID_ARGUMENT
@@ -88,7 +100,8 @@ class Batcher {
                                                        Device& device, base::Clock& clock);
   virtual ~Batcher() = default;  // drains first
 
-  /// Never blocks and never calls `done` inline: it is posted to item.home.
+  /// Never blocks and never calls `done` inline: it is posted to item.home, or called at the end of
+  /// its turn where Submit is called in one.
   virtual void Submit(WorkItem item) = 0;
   virtual BatcherSnapshot Snapshot() const = 0;
   /// Refuses new work, finishes all that was accepted, joins the executors. Blocks; idempotent.

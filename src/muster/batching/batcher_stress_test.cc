@@ -22,8 +22,13 @@ constexpr float kBad = -999;
 
 class Stress {
  public:
-  explicit Stress(PolicyKind policy) {
+  /// Where requests are submitted: from any thread, or in turns of their loops, which then run
+  /// batches themselves.
+  enum class From { kAnywhere, kTurns };
+
+  explicit Stress(PolicyKind policy, From from = From::kAnywhere) : from_(from) {
     model::FakeModelOptions options;
+    options.completes_inline = true;
     options.fault = [](std::span<const float> x, std::int64_t) {
       return std::find(x.begin(), x.end(), kBad) == x.end() ? base::Status()
                                                             : base::InvalidArgument("bad row");
@@ -72,6 +77,9 @@ class Stress {
       EXPECT_EQ(s.running_rows, 0);
       EXPECT_EQ(s.running, 0);
       EXPECT_EQ(s.batch_rows.count, s.runs);
+      if (from_ == From::kAnywhere) {
+        EXPECT_EQ(s.caller_runs, 0u);
+      }
     }
   }
 
@@ -95,13 +103,21 @@ class Stress {
       for (float& v : request.values)
         v = random() % 50 == 0 ? kBad : static_cast<float>(random() % 100);
       ++in_flight;
-      batchers_[random() % 2]->Submit(MakeItem(request, random, loop, in_flight));
+      Submit(*batchers_[random() % 2], MakeItem(request, random, loop, in_flight));
       if (random() % 8 == 0) all[random() % all.size()]->cancel.request_stop();
       while (in_flight > 6) loop.AwaitAndRun();
       loop.RunUntilIdle();
     }
     while (in_flight > 0) loop.AwaitAndRun();
     for (const auto& request : all) ASSERT_EQ(request->answers, 1);
+  }
+
+  void Submit(Batcher& batcher, WorkItem item) {
+    if (from_ == From::kAnywhere) return batcher.Submit(std::move(item));
+    base::Loop& home = *item.home;
+    home.Post([&batcher, item = std::make_unique<WorkItem>(std::move(item))] {
+      batcher.Submit(std::move(*item));
+    });
   }
 
   static WorkItem MakeItem(Request& request, std::mt19937& random, base::FakeLoop& loop,
@@ -145,6 +161,7 @@ class Stress {
     ASSERT_GE(result.queue, base::Duration(0));
   }
 
+  const From from_;
   std::unique_ptr<Device> device_ = MakeFairDevice(2, 100us);
   std::unique_ptr<model::FakeModel> models_[2];
   std::unique_ptr<Batcher> batchers_[2];
@@ -152,6 +169,11 @@ class Stress {
 
 TEST(BatcherStress, AdaptiveSettlesEveryRequestOnce) { Stress(PolicyKind::kAdaptive).Run(4, 1000); }
 TEST(BatcherStress, WindowSettlesEveryRequestOnce) { Stress(PolicyKind::kWindow).Run(4, 1000); }
+TEST(BatcherStress, LoopsThatRunBatchesThemselvesSettleEveryRequestOnce) {
+  for (const PolicyKind policy : {PolicyKind::kAdaptive, PolicyKind::kWindow, PolicyKind::kNone}) {
+    Stress(policy, Stress::From::kTurns).Run(4, 1000);
+  }
+}
 TEST(BatcherStress, NoneSettlesEveryRequestOnce) { Stress(PolicyKind::kNone).Run(4, 1000); }
 
 }  // namespace

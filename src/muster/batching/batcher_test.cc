@@ -218,7 +218,7 @@ TEST(Batcher, WaitsForAModelThatAnswersFromAnotherThread) {
         [](std::span<const Tensor> inputs) {
           return base::Result<std::vector<Tensor>>(std::vector<Tensor>{inputs[0]});
         },
-        /*asynchronous=*/true);
+        FunctionModel::Completes::kLater);
   });
   for (int i = 0; i < 20; ++i) {
     const AnswerPtr answer = bench.Submit({static_cast<float>(i)});

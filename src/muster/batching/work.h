@@ -51,6 +51,9 @@ struct RunInfo {
   base::TimePoint formed;    ///< taken from the queue; assembly begins
   base::TimePoint started;   ///< the model starts
   base::TimePoint finished;  ///< the model is done
+  /// Of the thread that ran it: formed to finished, less what it was kept from running if that was
+  /// long. On shared cores that says nothing of the model.
+  base::Duration cost{0};
 };
 
 /// Consecutive rows of a request that one run answered.

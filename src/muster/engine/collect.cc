@@ -26,6 +26,9 @@ void Collect(const Engine& engine, telemetry::Exposition& page) {
     count("muster_cancelled_total", "Requests whose client went away.", b.requests_cancelled);
     count("muster_runs_total", "Runs of the model.", b.runs);
     count("muster_failed_runs_total", "Runs of the model that failed.", b.failed_runs);
+    count("muster_caller_runs_total", "Runs begun on the event loop that the requests came from.",
+          b.caller_runs);
+    count("muster_executor_wakeups_total", "Idle executor threads woken for a run.", b.wakeups);
     for (std::size_t i = 0; i < b.launches.size(); ++i) {
       telemetry::Labels with_reason = labels;
       with_reason.emplace_back("reason",

@@ -24,12 +24,12 @@ batching::BatcherOptions OptionsFor(const LiveVersion& live) {
   }
   options.instances = config.instances;
   options.threads_per_instance = config.threads;
+  options.executor = batching::ParseExecutorKind(config.executor).value();
   options.max_queue_rows = config.max_queue_rows;
   if (options.max_queue_rows == 0) {
-    // Two batches ahead of every instance, but never so few that a few hundred clients with one
-    // request each are refused; and a model that may not be batched is slow to empty its queue, not
-    // slow to fill it.
-    constexpr std::int64_t kLeast = 512;
+    // Two batches ahead of every instance, but never so few that some thousand clients with one
+    // request each are refused: what would wait too long is refused by its deadline instead.
+    constexpr std::int64_t kLeast = 4096;
     options.max_queue_rows = std::max(kLeast, 2 * config.max_batch_size * options.instances);
   }
   return options;

@@ -169,6 +169,20 @@ TEST_P(ModelConformance, IsDoneExactlyOnceForEveryStart) {
   EXPECT_EQ(bad.count(), 1);
 }
 
+TEST_P(ModelConformance, IsDoneWithinStartIfItSaysSo) {
+  const auto model = under_test_->FailingOnMarkedRow();
+  CountingSink sink;
+  const auto instance = InstanceOf(*model);
+  if (!instance->completes_inline()) GTEST_SKIP() << "it does not say so";
+  const tensor::Tensor good = Rows(2);
+  const tensor::Tensor bad = tensor::Tensor::Of<float>({1, kWidth}, {kMark, 0, 0});
+  RunId run = 0;
+  for (const tensor::Tensor& x : {good, bad, good}) {
+    instance->Start(++run, std::span(&x, 1), sink);
+    EXPECT_EQ(sink.count(), static_cast<int>(run));
+  }
+}
+
 TEST_P(ModelConformance, SaysThatTheDataMayBeToBlameAndGoesOnWorking) {
   const auto model = under_test_->FailingOnMarkedRow();
   const auto instance = InstanceOf(*model);

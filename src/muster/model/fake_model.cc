@@ -50,6 +50,8 @@ class FakeInstance final : public Instance {
     sink.OnDone(run, Run(run, inputs));
   }
 
+  bool completes_inline() const override { return options().completes_inline; }
+
   void Cancel(RunId run) noexcept override {
     base::MutexLock lock(state_->mutex);
     if (run != run_) return;

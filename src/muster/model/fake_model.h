@@ -29,6 +29,8 @@ struct FakeModelOptions {
   /// Changes y by this many steps of its last bit, given the run's rows and y's place among them:
   /// arithmetic in another order, as backends do it for other sizes.
   std::function<std::int32_t(std::int64_t rows, std::int64_t place)> last_bits;
+  /// What its instances say. Off, although they do: a test that holds runs must not hold a loop.
+  bool completes_inline = false;
   /// Returns this many rows too few.
   std::int64_t missing_rows = 0;
 };

@@ -47,6 +47,9 @@ class Instance {
   virtual void Cancel(RunId run) noexcept = 0;
   /// Runs that may be started before the first is done; 1 for a synchronous backend.
   virtual int max_in_flight() const { return 1; }
+  /// Whether every Start calls OnDone before it returns and waits for nothing but its own
+  /// computation: such a run may be made on an event loop's thread.
+  virtual bool completes_inline() const { return false; }
 };
 
 struct InstanceOptions {

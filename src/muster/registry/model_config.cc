@@ -14,9 +14,9 @@ namespace {
 using base::InvalidArgument;
 using base::Status;
 
-constexpr std::array<std::string_view, 11> kKeys = {
-    "description",    "labels",      "feature_names", "policy",  "batchable",     "batch_invariant",
-    "max_batch_size", "max_wait_ms", "instances",     "threads", "max_queue_rows"};
+constexpr std::array<std::string_view, 12> kKeys = {
+    "description",    "labels",      "feature_names", "policy",  "batchable", "batch_invariant",
+    "max_batch_size", "max_wait_ms", "instances",     "threads", "executor",  "max_queue_rows"};
 
 // Each size from 1 to 256 takes 33 thousand rows, seconds even for a model of 0.1 ms a row.
 constexpr std::int64_t kMaxInvariantBatchSize = 256;
@@ -75,6 +75,7 @@ Status ReadKey(const std::string& key, const YAML::Node& node, const std::string
   if (key == "max_wait_ms") return ReadScalar(node, where, key, "a number", config.max_wait_ms);
   if (key == "instances") return ReadScalar(node, where, key, "a whole number", config.instances);
   if (key == "threads") return ReadScalar(node, where, key, "a whole number", config.threads);
+  if (key == "executor") return ReadScalar(node, where, key, "auto or threads", config.executor);
   if (key == "max_queue_rows") {
     return ReadScalar(node, where, key, "a whole number", config.max_queue_rows);
   }
@@ -108,6 +109,10 @@ Status ModelConfig::Validate() const {
   }
   if (threads < 1 || threads > 1024) {
     return InvalidArgument("`threads` expects 1 to 1024, got " + std::to_string(threads));
+  }
+  if (executor != "auto" && executor != "threads") {
+    return InvalidArgument("`executor` expects auto or threads, got `" + base::Printable(executor) +
+                           "`");
   }
   if (max_queue_rows < 0) {
     return InvalidArgument("`max_queue_rows` expects 0 (automatic) or more, got " +

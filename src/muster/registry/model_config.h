@@ -19,10 +19,11 @@ struct ModelConfig {
   /// A row gets the same bits whatever the load, or the model is not loaded.
   bool batch_invariant = false;
   std::int64_t max_batch_size = 64;  ///< rows per run
-  double max_wait_ms = 5;            ///< window only
+  double max_wait_ms = 5;            ///< window, aimd only
   int instances = 0;                 ///< 0: one per core
   int threads = 1;                   ///< of one instance
-  std::int64_t max_queue_rows = 0;   ///< 0: 2 × max_batch_size × instances, ≥ 512
+  std::string executor = "auto";     ///< auto | threads
+  std::int64_t max_queue_rows = 0;   ///< 0: 2 × max_batch_size × instances, ≥ 4096
 
   base::Status Validate() const;
   bool operator==(const ModelConfig&) const = default;

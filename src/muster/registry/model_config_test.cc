@@ -15,6 +15,7 @@ TEST(ModelConfig, IsAllDefaultsForAnEmptyText) {
   ASSERT_TRUE(config);
   EXPECT_EQ(config->policy, "adaptive");
   EXPECT_EQ(config->max_batch_size, 64);
+  EXPECT_EQ(config->executor, "auto");
   EXPECT_FALSE(config->batchable.has_value());
   EXPECT_FALSE(config->batch_invariant);
 }
@@ -23,7 +24,7 @@ TEST(ModelConfig, ReadsEveryKey) {
   auto config = ParseModelConfig(
       "description: flowers\nlabels: [a, b]\nfeature_names: [x, y]\npolicy: window\n"
       "batchable: false\nmax_batch_size: 16\nmax_wait_ms: 2.5\ninstances: 3\nthreads: 2\n"
-      "max_queue_rows: 99\nbatch_invariant: true\n",
+      "executor: threads\nmax_queue_rows: 99\nbatch_invariant: true\n",
       "m");
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->description, "flowers");
@@ -36,6 +37,7 @@ TEST(ModelConfig, ReadsEveryKey) {
   EXPECT_DOUBLE_EQ(config->max_wait_ms, 2.5);
   EXPECT_EQ(config->instances, 3);
   EXPECT_EQ(config->threads, 2);
+  EXPECT_EQ(config->executor, "threads");
   EXPECT_EQ(config->max_queue_rows, 99);
 }
 
@@ -64,6 +66,8 @@ TEST(ModelConfig, SaysWhatAValueShouldHaveBeen) {
             "iris/muster.yaml line 1: `labels` expects a list of strings");
   EXPECT_EQ(ErrorOf("policy: fifo\n"),
             "iris/muster.yaml: `policy` expects adaptive, window, aimd or none, got `fifo`");
+  EXPECT_EQ(ErrorOf("executor: fibers\n"),
+            "iris/muster.yaml: `executor` expects auto or threads, got `fibers`");
   EXPECT_EQ(ErrorOf("max_wait_ms: .nan\n"), "iris/muster.yaml: `max_wait_ms` expects 0 to 60000");
   EXPECT_EQ(ErrorOf("- a\n"), "iris/muster.yaml: expected a mapping of keys to values");
 }

@@ -25,6 +25,8 @@ class OnnxInstance final : public model::Instance {
     sink.OnDone(run, std::move(outputs));
   }
 
+  bool completes_inline() const override { return true; }
+
   void Cancel(RunId run) noexcept override {
     base::MutexLock lock(mutex_);
     if (!running_ || current_ != run) return;

@@ -23,10 +23,12 @@ namespace muster::batching {
 class FunctionModel : public model::Model {
  public:
   using Tensors = std::vector<tensor::Tensor>;
+  /// What a run does, and what its instance says it does.
+  enum class Completes { kInline, kLater, kLaterThoughItSaysInline };
   using Function = std::function<base::Result<Tensors>(std::span<const tensor::Tensor>)>;
 
-  FunctionModel(model::ModelSpec spec, Function function, bool asynchronous = false)
-      : spec_(std::move(spec)), function_(std::move(function)), asynchronous_(asynchronous) {
+  FunctionModel(model::ModelSpec spec, Function function, Completes completes = Completes::kInline)
+      : spec_(std::move(spec)), function_(std::move(function)), completes_(completes) {
     model::DeriveBatchAxis(spec_);
   }
   const model::ModelSpec& spec() const override { return spec_; }
@@ -41,12 +43,14 @@ class FunctionModel : public model::Model {
     explicit Instance(FunctionModel& model) : model_(model) {}
     void Start(model::RunId run, std::span<const tensor::Tensor> inputs,
                model::RunSink& sink) noexcept override {
-      if (!model_.asynchronous_) return sink.OnDone(run, model_.function_(inputs));
+      if (model_.completes_ == Completes::kInline)
+        return sink.OnDone(run, model_.function_(inputs));
       backend_ = std::jthread([this, run, copy = Tensors(inputs.begin(), inputs.end()), &sink] {
         sink.OnDone(run, model_.function_(copy));
       });
     }
     void Cancel(model::RunId) noexcept override {}
+    bool completes_inline() const override { return model_.completes_ != Completes::kLater; }
 
    private:
     FunctionModel& model_;
@@ -55,7 +59,7 @@ class FunctionModel : public model::Model {
 
   model::ModelSpec spec_;
   Function function_;
-  bool asynchronous_;
+  Completes completes_;
 };
 
 /// What came of a request; filled in by running the loop.

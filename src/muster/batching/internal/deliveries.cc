@@ -1,9 +1,17 @@
 #include "muster/batching/internal/deliveries.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace muster::batching {
 namespace {
+
+// `done` goes when it has been called, on the loop it belongs to.
+void Answer(PendingPtr pending) {
+  auto done = std::move(pending->item.done);
+  done(*std::move(pending->outcome));
+}
 
 /// Requests for one loop, linked. It is all that a task holds and fits into it: posting allocates
 /// nothing.
@@ -17,12 +25,7 @@ class Chain {
   }
 
   void operator()() {
-    while (first_ != nullptr) {
-      const PendingPtr pending = Next();
-      // `done` goes with this iteration, on the loop it belongs to.
-      auto done = std::move(pending->item.done);
-      done(*std::move(pending->outcome));
-    }
+    while (first_ != nullptr) Answer(Next());
   }
 
  private:
@@ -37,10 +40,14 @@ void PostChain(base::Loop& home, PendingPtr first) { home.Post(Chain(std::move(f
 
 }  // namespace
 
-void Deliveries::Post() {
+void Deliveries::Take(Deliveries other) {
+  std::ranges::move(other.pending_, std::back_inserter(pending_));
+}
+
+void Deliveries::PostElsewhere(const base::Loop* here) {
   for (const PendingPtr& pending : pending_) pending->on_cancel.reset();
   for (std::size_t i = 0; i < pending_.size(); ++i) {
-    if (pending_[i] == nullptr) continue;
+    if (pending_[i] == nullptr || pending_[i]->item.home == here) continue;
     base::Loop& home = *pending_[i]->item.home;
     PendingPtr first = std::move(pending_[i]);
     Pending* last = first.get();
@@ -51,7 +58,11 @@ void Deliveries::Post() {
     }
     PostChain(home, std::move(first));
   }
-  pending_.clear();
+  std::erase(pending_, nullptr);
+}
+
+void Deliveries::Run() {
+  for (PendingPtr& next : std::exchange(pending_, {})) Answer(std::move(next));
 }
 
 void Deliveries::PostFromStopCallback(PendingPtr pending) {

@@ -14,8 +14,13 @@ class Deliveries {
   void Add(PendingPtr pending) { pending_.push_back(std::move(pending)); }
   bool empty() const { return pending_.empty(); }
   std::vector<PendingPtr>& pending() { return pending_; }
+  void Take(Deliveries other);
   /// Posts all and is empty again.
-  void Post();
+  void Post() { PostElsewhere(nullptr); }
+  /// Posts all but what belongs to the loop `here`; on its thread Run does the rest.
+  void PostElsewhere(const base::Loop* here);
+  /// Answers all that is left, now. After PostElsewhere, and needing no batcher any more.
+  void Run();
   /// From within a request's own stop callback: the others' is destroyed before they are posted, so
   /// that none can come later and find no batcher; this one is running and will not come again.
   static void PostFromStopCallback(PendingPtr pending);

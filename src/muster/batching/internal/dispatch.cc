@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "muster/batching/internal/bucket.h"
+
 namespace muster::batching {
 namespace {
 
@@ -23,6 +25,8 @@ Dispatch::Dispatch(const BatcherOptions& options, Device& device, base::Clock& c
     : clock_(clock),
       device_(device),
       flow_(device.AddFlow(options.name)),
+      caller_runs_(options.executor == ExecutorKind::kAuto && options.threads_per_instance == 1),
+      turn_ends_(std::make_shared<TurnEnds>(*this)),
       queue_({.max_rows = options.max_queue_rows,
               .max_bytes = options.max_queue_bytes,
               .isolate_for = options.isolate_for,
@@ -43,8 +47,10 @@ void Dispatch::Submit(WorkItem item) {
   if (pending->item.cancelled.stop_possible()) {
     pending->on_cancel.emplace(pending->item.cancelled, NotifyCancelled{this, pending.get()});
   }
+  const bool in_turn = caller_runs_ && pending->item.home->IsCurrent();
   Deliveries done;
   Seat* woken = nullptr;
+  bool first_in_turn = false;
   {
     base::MutexLock lock(mutex_);
     const base::TimePoint now = clock_.Now();
@@ -53,7 +59,9 @@ void Dispatch::Submit(WorkItem item) {
     figures_.rows += static_cast<std::uint64_t>(pending->item.rows);
     base::Status accepted = Accept(pending, now);
     if (accepted) {
-      woken = ClaimSleeper(now);
+      if (!in_turn || !WaitForTurnEnd(*pending->item.home, now, first_in_turn)) {
+        woken = ClaimSleeper(now);
+      }
       Arm(queue_.NextDeadline());
     } else {
       CountOutcome(accepted.error());
@@ -61,6 +69,7 @@ void Dispatch::Submit(WorkItem item) {
       done.Add(pending);
     }
   }
+  if (first_in_turn) AtTurnEnd(*pending->item.home);
   if (woken != nullptr) woken->wake.notify_one();
   done.Post();
 }
@@ -70,6 +79,7 @@ base::Status Dispatch::Accept(const PendingPtr& pending, base::TimePoint now) {
   base::Status accepted =
       cancelled ? base::Cancelled("the client gave the request up") : queue_.Push(pending, now);
   pending->state = accepted ? Pending::State::kAccepted : Pending::State::kAnswered;
+  if (accepted) pending->kind = pending->bucket->hash;
   return accepted;
 }
 
@@ -143,12 +153,20 @@ Seat* Dispatch::ClaimSleeper(base::TimePoint now) {
   return seat;
 }
 
-// Whoever wakes it has taken it off the list and counted it as searching.
+// Whoever wakes it has taken it off the list, and counted it as searching or given it a batch.
 void Dispatch::Sleep(Seat& seat) {
   --searching_;
   seat.woken = false;
   sleeping_.push_back(&seat);
+  PostAnswers(seat);
   while (!seat.woken) clock_.WaitUntil(mutex_, seat.wake, base::kNever);
+}
+
+void Dispatch::PostAnswers(Seat& seat) {
+  if (seat.answers.empty()) return;
+  mutex_.unlock();
+  seat.answers.Post();
+  mutex_.lock();
 }
 
 // True if the lock was let go meanwhile.
@@ -186,18 +204,23 @@ FormedBatch Dispatch::Next(Seat& seat) {
         GiveSlotBack(seat);
       } else if (draining_) {
         --searching_;
+        PostAnswers(seat);
         return {};
       } else {
         Sleep(seat);
+        if (seat.batch) return std::exchange(seat.batch, {});
       }
+      continue;
+    }
+    if (!seat.answers.empty()) {  // before any wait for a slot
+      PostAnswers(seat);
       continue;
     }
     if (TakeSlot(seat)) now = clock_.Now();  // and others may have taken the work
     FormedBatch batch = queue_.PopReady(now, nullptr);
     if (!batch) continue;
     --searching_;
-    ++figures_.running;
-    figures_.running_rows += batch.rows;
+    StartRunning(batch);
     Seat* const next = ClaimSleeper(now);
     Deliveries dead;
     CollectDead(now, dead);

@@ -9,6 +9,21 @@
 
 namespace muster::batching {
 
+void Dispatch::StartRunning(const FormedBatch& batch) {
+  ++figures_.running;
+  figures_.running_rows += batch.rows;
+}
+
+RunInfo Dispatch::BeginRun(const FormedBatch& batch) {
+  RunInfo run;
+  run.id = NewRunId();
+  run.batch = batch.number;
+  run.rows = batch.rows;
+  run.reason = batch.reason;
+  run.formed = batch.formed;
+  return run;
+}
+
 RunInfo Dispatch::BeginExtraRun(std::int64_t rows) {
   base::MutexLock lock(mutex_);
   ++figures_.running;
@@ -36,21 +51,26 @@ void Dispatch::CountRun(const RunInfo& run, bool succeeded) {
   queue_.EndRun(run.batch, took, run.finished);
 }
 
-void Dispatch::Succeed(const RunInfo& run, std::span<const Slice> slices,
-                       std::span<WorkPart> parts) {
-  Deliveries done;
+void Dispatch::Succeed(const RunInfo& run, std::span<const Slice> slices, std::span<WorkPart> parts,
+                       Deliveries& answers) {
   {
     base::MutexLock lock(mutex_);
-    CountRun(run, true);
-    for (std::size_t i = 0; i < slices.size(); ++i) {
-      Pending& pending = *slices[i].pending;
-      if (pending.state == Pending::State::kAnswered) continue;
-      pending.progress.AddRun(run, slices[i].first_row, slices[i].rows);
-      pending.progress.AddPart(std::move(parts[i]));
-      AnswerIfComplete(slices[i].pending, done);
-    }
+    Settle(run, slices, parts, answers);
   }
-  Finish(done);
+  FinishResults(answers);
+}
+
+void Dispatch::Settle(const RunInfo& run, std::span<const Slice> slices, std::span<WorkPart> parts,
+                      Deliveries& done) {
+  CountRun(run, true);
+  budget_.OnRun(slices.front().pending->kind, run.rows, run.cost);
+  for (std::size_t i = 0; i < slices.size(); ++i) {
+    Pending& pending = *slices[i].pending;
+    if (pending.state == Pending::State::kAnswered) continue;
+    pending.progress.AddRun(run, slices[i].first_row, slices[i].rows);
+    pending.progress.AddPart(std::move(parts[i]));
+    AnswerIfComplete(slices[i].pending, done);
+  }
 }
 
 void Dispatch::Retry(const RunInfo& run, std::span<const Slice> slices) {
@@ -119,12 +139,16 @@ void Dispatch::AnswerIfComplete(const PendingPtr& pending, Deliveries& out) {
 }
 
 // Answered requests are ours alone: the rest needs no lock.
-void Dispatch::Finish(Deliveries& done) {
+void Dispatch::FinishResults(Deliveries& done) {
   for (const PendingPtr& pending : done.pending()) {
     WorkResult result = std::move(pending->progress).Finish(pending->arrival);
     queue_wait_.Record(result.queue);
     pending->outcome = std::move(result);
   }
+}
+
+void Dispatch::Finish(Deliveries& done) {
+  FinishResults(done);
   done.Post();
 }
 

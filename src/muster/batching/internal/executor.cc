@@ -78,7 +78,9 @@ Executor::Executor(const model::ModelSpec& spec, std::unique_ptr<model::Instance
     : probe_(probe),
       dispatch_(dispatch),
       clock_(clock),
-      runner_(spec, std::move(instance), clock, form) {}
+      runner_(spec, std::move(instance), clock, form) {
+  seat_.runner = &runner_;
+}
 
 void Executor::Work() {
   // Woken by the first row of a loop's turn, an executor that shares the loop's core would preempt
@@ -90,15 +92,11 @@ void Executor::Work() {
 }
 
 void Executor::Execute(const FormedBatch& batch) {
-  RunInfo info;
-  info.id = dispatch_.NewRunId();
-  info.batch = batch.number;
-  info.rows = batch.rows;
-  info.reason = batch.reason;
-  info.formed = batch.formed;
-  RunOutcome run = runner_.Run(batch.slices, info);
+  RunOutcome run = std::exchange(seat_.begun, false)
+                       ? runner_.Finish()
+                       : runner_.Run(batch.slices, dispatch_.BeginRun(batch));
   seat_.used = run.info.finished - run.info.formed;
-  if (run.outputs) return Deliver(run, batch.slices);
+  if (run.outputs) return Settle(run, batch.slices, seat_.answers);
   dispatch_.Retry(run.info, batch.slices);
   if (!DataMayBeToBlame(run.outputs.error())) {
     return dispatch_.Fail(batch.slices, BatchError(run.outputs.error()));
@@ -107,15 +105,9 @@ void Executor::Execute(const FormedBatch& batch) {
   seat_.used = clock_.Now() - run.info.formed;
 }
 
-void Executor::Deliver(const RunOutcome& run, std::span<const Slice> slices) {
-  std::vector<WorkPart> parts;
-  parts.reserve(slices.size());
-  std::int64_t row = 0;
-  for (const Slice& slice : slices) {
-    parts.push_back({slice.first_row, slice.rows, OutputRows(*run.outputs, row, slice.rows)});
-    row += slice.rows;
-  }
-  dispatch_.Succeed(run.info, slices, parts);
+void Executor::Settle(const RunOutcome& run, std::span<const Slice> slices, Deliveries& answers) {
+  std::vector<WorkPart> parts = PartsOf(*run.outputs, slices);
+  dispatch_.Succeed(run.info, slices, parts, answers);
 }
 
 // All of `slices` together have failed with `error`, which their data may have caused.
@@ -145,7 +137,9 @@ void Executor::RunAgain(Suspects& suspects, const std::vector<int>& units, Bisec
   bisection.OnRun(succeeded);
   if (succeeded) {
     suspects.Close(units);
-    return Deliver(run, slices);
+    Deliveries answers;
+    Settle(run, slices, answers);
+    return answers.Post();
   }
   dispatch_.Retry(run.info, slices);
   const base::Error& error = run.outputs.error();

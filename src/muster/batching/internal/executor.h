@@ -26,7 +26,7 @@ class Executor {
  private:
   struct Suspects;  // the units of a failed batch
   void Execute(const FormedBatch& batch);
-  void Deliver(const RunOutcome& run, std::span<const Slice> slices);
+  void Settle(const RunOutcome& run, std::span<const Slice> slices, Deliveries& answers);
   void Isolate(std::span<const Slice> slices, const base::Error& error);
   void RunAgain(Suspects& suspects, const std::vector<int>& units, Bisection& bisection);
   void Blame(Suspects& suspects, int unit, const base::Error& error);

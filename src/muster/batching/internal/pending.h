@@ -54,7 +54,8 @@ struct Pending : std::enable_shared_from_this<Pending> {
   std::size_t expiry_place = kNoPlace;
   Pending* older = nullptr;  // in the bucket, by arrival
   Pending* newer = nullptr;
-  PendingPtr queued;  // itself while it has rows in the queue: the queue's ownership
+  std::uint64_t kind = 0;  // its bucket's hash: rows that cost alike
+  PendingPtr queued;       // itself while it has rows in the queue: the queue's ownership
 
   // The batcher's.
   enum class State : std::uint8_t {

@@ -8,6 +8,7 @@
 
 #include "muster/base/mutex.h"
 #include "muster/batching/internal/pending.h"
+#include "muster/batching/internal/turn_budget.h"
 #include "muster/model/output_check.h"
 
 namespace muster::batching {
@@ -32,6 +33,11 @@ class Runner::Sink final : public model::RunSink {
     base::MutexLock lock(mutex_);
     outputs_ = std::move(outputs);
     done_.notify_one();  // under the lock: once it is free, this sink may be gone
+  }
+
+  bool done() {
+    base::MutexLock lock(mutex_);
+    return outputs_.has_value();
   }
 
   base::Result<std::vector<Tensor>> Await() {
@@ -74,26 +80,51 @@ std::int64_t Runner::ModelRows(std::int64_t rows) const {
 }
 
 RunOutcome Runner::Run(std::span<const Slice> slices, RunInfo info) {
+  Begin(slices, info);
+  return Finish();
+}
+
+void Runner::Begin(std::span<const Slice> slices, RunInfo info) {
+  outcome_.reset();
+  const base::Duration cpu_before = clock_.ThreadCpu();
   base::Status assembled = Assemble(slices, info.rows);
-  info.started = clock_.Now();
+  info_ = info;
+  info_.started = clock_.Now();
   if (!assembled) {
-    info.finished = info.started;
-    return {info, assembled.error()};
+    info_.finished = info_.started;
+    info_.cost = info_.finished - info_.formed;
+    outcome_ = {info_, assembled.error()};
+    return;
   }
-  base::Result<std::vector<Tensor>> outputs = Start(info.id);
-  info.finished = clock_.Now();
+  instance_->Start(info_.id, inputs_, *sink_);
+  if (!sink_->done()) return;
+  outcome_ = OutcomeOf(sink_->Await());
+  base::Duration& cost = outcome_->info.cost;
+  if (cost > TurnBudget::kTurn) cost = std::min(cost, clock_.ThreadCpu() - cpu_before);
+}
+
+RunOutcome Runner::Finish() {
+  if (!outcome_) return OutcomeOf(sink_->Await());
+  RunOutcome outcome = std::move(*outcome_);
+  outcome_.reset();
+  return outcome;
+}
+
+RunOutcome Runner::OutcomeOf(base::Result<std::vector<Tensor>> outputs) {
+  info_.finished = clock_.Now();
+  info_.cost = info_.finished - info_.formed;
   ReleaseInputs();
-  if (!outputs) return {info, std::move(outputs)};
-  base::Status checked = model::CheckOutputs(spec_, *outputs, ModelRows(info.rows));
-  if (!checked) return {info, checked.error()};
+  if (!outputs) return {info_, std::move(outputs)};
+  base::Status checked = model::CheckOutputs(spec_, *outputs, ModelRows(info_.rows));
+  if (!checked) return {info_, checked.error()};
   for (Tensor& output : *outputs) {
     if (spec_.batch_axis == BatchAxis::kNone) {
       output = output.Reshaped(output.shape().Prepend(1));
-    } else if (output.rows() != info.rows) {
-      output = output.Rows(0, info.rows);
+    } else if (output.rows() != info_.rows) {
+      output = output.Rows(0, info_.rows);
     }
   }
-  return {info, std::move(outputs)};
+  return {info_, std::move(outputs)};
 }
 
 base::Status Runner::RunProbe(std::span<const Tensor> probe, model::RunId id) {
@@ -183,14 +214,19 @@ Tensor Runner::BatchTensor(std::size_t input, const Tensor& like, std::int64_t r
   return Tensor::View(like.dtype(), shape, buffer).value();
 }
 
-std::vector<Tensor> OutputRows(const std::vector<Tensor>& outputs, std::int64_t begin,
-                               std::int64_t count) {
-  std::vector<Tensor> rows;
-  rows.reserve(outputs.size());
-  for (const Tensor& output : outputs) {
-    rows.push_back(output.rows() == count ? output : output.Rows(begin, count));
+std::vector<WorkPart> PartsOf(const std::vector<Tensor>& outputs, std::span<const Slice> slices) {
+  std::vector<WorkPart> parts;
+  parts.reserve(slices.size());
+  std::int64_t row = 0;
+  for (const Slice& slice : slices) {
+    WorkPart& part = parts.emplace_back(WorkPart{slice.first_row, slice.rows, {}});
+    part.outputs.reserve(outputs.size());
+    for (const Tensor& output : outputs) {
+      part.outputs.push_back(output.rows() == slice.rows ? output : output.Rows(row, slice.rows));
+    }
+    row += slice.rows;
   }
-  return rows;
+  return parts;
 }
 
 }  // namespace muster::batching

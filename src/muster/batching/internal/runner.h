@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -33,6 +34,15 @@ class Runner {
 
   /// `info` carries id, rows, reason and formed; the rest is filled in. Blocks.
   RunOutcome Run(std::span<const Slice> slices, RunInfo info);
+  /// Run in two steps, for a thread that must not wait. Begin returns when the instance's Start
+  /// does; what `slices` refer to stays alive until Finish, which returns the outcome, on any
+  /// thread, and blocks until it is there.
+  void Begin(std::span<const Slice> slices, RunInfo info);
+  RunOutcome Finish();
+  /// Whether the run that Begin began was over when it returned: Finish will not block.
+  bool completed() const { return outcome_.has_value(); }
+  /// Completed with outputs.
+  bool succeeded() const { return outcome_ && outcome_->outputs.has_value(); }
   /// Whether the model still takes rows it has taken before. Blocks.
   base::Status RunProbe(std::span<const tensor::Tensor> probe, model::RunId id);
 
@@ -43,6 +53,7 @@ class Runner {
   tensor::Tensor Gather(std::size_t input, std::span<const Slice> slices, std::int64_t rows);
   tensor::Tensor BatchTensor(std::size_t input, const tensor::Tensor& like, std::int64_t rows);
   base::Result<std::vector<tensor::Tensor>> Start(model::RunId id);
+  RunOutcome OutcomeOf(base::Result<std::vector<tensor::Tensor>> outputs);
   void ReleaseInputs();
   /// Rows of the model's run for `rows` rows of requests.
   std::int64_t ModelRows(std::int64_t rows) const;
@@ -52,12 +63,14 @@ class Runner {
   base::Clock& clock_;
   const RunForm form_;
   std::unique_ptr<Sink> sink_;
+  RunInfo info_;                            // of the run at hand
+  std::optional<RunOutcome> outcome_;       // of a run that Begin has seen the end of
   std::vector<tensor::Tensor> inputs_;      // of the run at hand
   std::vector<tensor::BufferRef> buffers_;  // per input, where batches are gathered
 };
 
-/// Rows [begin, begin + count) of each, as views.
-std::vector<tensor::Tensor> OutputRows(const std::vector<tensor::Tensor>& outputs,
-                                       std::int64_t begin, std::int64_t count);
+/// What of a run's outputs belongs to each of its slices, as views.
+std::vector<WorkPart> PartsOf(const std::vector<tensor::Tensor>& outputs,
+                              std::span<const Slice> slices);
 
 }  // namespace muster::batching

@@ -92,6 +92,8 @@ void WriteBatching(JsonWriter& w, const ModelStatus& m) {
   Field(w, "running_rows", static_cast<std::uint64_t>(b.running_rows));
   Field(w, "runs", b.runs);
   Field(w, "failed_runs", b.failed_runs);
+  Field(w, "caller_runs", b.caller_runs);
+  Field(w, "wakeups", b.wakeups);
   w.Key("launches");
   w.BeginObject();
   for (std::size_t i = 0; i < b.launches.size(); ++i) {

@@ -39,6 +39,7 @@ void AsioLoop::RunEndOfTurn() {
   std::swap(ending_, end_of_turn_);
   for (Task& task : ending_) std::exchange(task, nullptr)();
   ending_.clear();
+  ++turn_;
 }
 
 base::Loop::TimerId AsioLoop::At(base::TimePoint when, Task task) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <vector>
 
 #include "muster/base/clock.h"
@@ -25,6 +26,8 @@ class AsioLoop final : public base::Loop {
   TimerId At(base::TimePoint when, Task task) override;
   void CancelTimer(TimerId id) override;
   base::TimePoint Now() const override { return clock_.Now(); }
+  bool IsCurrent() const override { return io_.get_executor().running_in_this_thread(); }
+  std::uint64_t turn() const override { return turn_; }
 
   /// Runs on the calling thread, the loop's from now on, until Stop.
   void Run();
@@ -39,12 +42,13 @@ class AsioLoop final : public base::Loop {
   void Arm();
 
   base::Clock& clock_;
-  boost::asio::io_context io_;
+  mutable boost::asio::io_context io_;  // asking it for its executor changes nothing
   base::Mutex mutex_;
   std::vector<Task> posted_ MUSTER_GUARDED_BY(mutex_);
   std::vector<Task> running_;      // taken from posted_; the two swap their memory
   std::vector<Task> end_of_turn_;  // likewise
   std::vector<Task> ending_;
+  std::uint64_t turn_ = 0;  // that ended with something to run at its end
   TimerHeap timers_;
   boost::asio::steady_timer alarm_;
   base::TimePoint armed_for_ = base::kNever;
