@@ -359,7 +359,7 @@ TEST(BatcherCaller, AfterARunThatIsMuchTooLongExecutorsTakeOver) {
   bench.Await(bench.TurnWith({1}));
   bench.AwaitIdle();
   EXPECT_EQ(bench.caller_runs(), 1u);
-  bench.clock.Advance(TurnBudget::kBan);
+  bench.clock.Advance(TurnBudget::kFirstBan);
   EXPECT_TRUE(bench.TurnWith({1})->done());
   EXPECT_EQ(bench.caller_runs(), 2u);
 }

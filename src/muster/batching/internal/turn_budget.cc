@@ -82,7 +82,14 @@ void TurnBudget::OnRun(std::uint64_t kind, std::int64_t rows, base::Duration tim
 }
 
 void TurnBudget::OnCallerRun(base::Duration time, base::TimePoint now) {
-  if (time > kTooLong) Ban(now);
+  if (time <= kTooLong) return;
+  const bool again = ban_ > base::Duration::zero() && now - kBan < banned_until_;
+  BanFor(again ? std::min(2 * ban_, kBan) : kFirstBan, now);
+}
+
+void TurnBudget::BanFor(base::Duration time, base::TimePoint now) {
+  ban_ = time;
+  banned_until_ = now + time;
 }
 
 bool TurnBudget::Fits(std::uint64_t kind, std::int64_t rows, base::Duration left,

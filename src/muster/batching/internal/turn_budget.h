@@ -19,8 +19,11 @@ class TurnBudget {
  public:
   /// What the runs of all models may take of one turn of a loop.
   static constexpr base::Duration kTurn = std::chrono::microseconds(200);
-  /// A run that computes for longer on a loop's thread sends the model to the executors for kBan.
+  /// A run that computes for longer on a loop's thread sends the model to the executors: for
+  /// kFirstBan, and twice as long, up to kBan, each time it happens again within kBan. (A virtual
+  /// machine that stands still looks like such a run, too.)
   static constexpr base::Duration kTooLong = 5 * kTurn;
+  static constexpr base::Duration kFirstBan = std::chrono::seconds(1);
   static constexpr base::Duration kBan = std::chrono::seconds(60);
   /// Runs of a kind and size that must have been seen; before, nothing is known.
   static constexpr int kEnough = 16;
@@ -30,7 +33,7 @@ class TurnBudget {
   /// A run kept a loop's thread computing for `time`.
   void OnCallerRun(base::Duration time, base::TimePoint now);
   /// It was to be made on a loop's thread but was not over when the instance had started it.
-  void Ban(base::TimePoint now) { banned_until_ = now + kBan; }
+  void Ban(base::TimePoint now) { BanFor(kBan, now); }
 
   /// Whether some run would fit into a whole turn: else there is no use in waiting for its end.
   bool Open(base::TimePoint now) const { return fitting_ > 0 && now >= banned_until_; }
@@ -60,12 +63,14 @@ class TurnBudget {
     std::uint64_t used = 0;       // when, in runs
     std::array<Times, 18> times;  // by bit width of rows - 1; the last takes all that is larger
   };
+  void BanFor(base::Duration time, base::TimePoint now);
   static std::size_t SizeOf(std::int64_t rows);
   Kind& FindOrAdd(std::uint64_t id);
 
   std::vector<Kind> kinds_;  // the last used; clients choose shapes, so not all
   int fitting_ = 0;          // of all `times`, those that fit into a turn
   std::uint64_t runs_ = 0;
+  base::Duration ban_{0};  // the last one
   base::TimePoint banned_until_ = base::TimePoint::min();
 };
 

@@ -132,19 +132,45 @@ TEST_F(TurnBudgetTest, AModelThatHasBecomeFastAgainIsNoticed) {
   EXPECT_TRUE(budget.Open(now));
 }
 
-TEST_F(TurnBudgetTest, ARunThatIsMuchTooLongSendsTheModelAwayForAMinute) {
+TEST_F(TurnBudgetTest, ARunThatIsMuchTooLongSendsTheModelAway) {
   Learn(1, 2us);
   budget.OnCallerRun(TurnBudget::kTooLong, now);
   EXPECT_TRUE(budget.Open(now));
   budget.OnCallerRun(TurnBudget::kTooLong + 1ns, now);
   EXPECT_FALSE(budget.Open(now));
   EXPECT_FALSE(Fits(1));
-  now += TurnBudget::kBan - 1ns;
+  now += TurnBudget::kFirstBan - 1ns;
   EXPECT_FALSE(budget.Open(now));
   EXPECT_FALSE(Fits(1));
   now += 1ns;
   EXPECT_TRUE(budget.Open(now));
   EXPECT_TRUE(Fits(1));
+}
+
+TEST_F(TurnBudgetTest, EachTimeItHappensAgainForTwiceAsLongUpToAMinute) {
+  Learn(1, 2us);
+  for (const auto ban : {1s, 2s, 4s, 8s, 16s, 32s, 60s, 60s}) {
+    budget.OnCallerRun(2 * TurnBudget::kTooLong, now);
+    EXPECT_FALSE(budget.Open(now + ban - 1ns)) << ban.count();
+    now += ban;
+    EXPECT_TRUE(budget.Open(now)) << ban.count();
+  }
+}
+
+TEST_F(TurnBudgetTest, AGoodMinuteIsForgiven) {
+  Learn(1, 2us);
+  budget.OnCallerRun(2 * TurnBudget::kTooLong, now);
+  budget.OnCallerRun(2 * TurnBudget::kTooLong, now);
+  now += 2s + TurnBudget::kBan;
+  budget.OnCallerRun(2 * TurnBudget::kTooLong, now);
+  EXPECT_TRUE(budget.Open(now + TurnBudget::kFirstBan));
+}
+
+TEST_F(TurnBudgetTest, ARunThatIsNotOverWhenItShouldBeSendsTheModelAwayForAMinute) {
+  Learn(1, 2us);
+  budget.Ban(now);
+  EXPECT_FALSE(budget.Open(now + TurnBudget::kBan - 1ns));
+  EXPECT_TRUE(budget.Open(now + TurnBudget::kBan));
 }
 
 TEST_F(TurnBudgetTest, HugeBatchesHaveAPlace) {
