@@ -137,6 +137,7 @@ base::Result<ModelConfig> ParseModelConfig(const std::string& yaml, const std::s
       seen.push_back(key);
       MUSTER_RETURN_IF_ERROR(ReadKey(key, entry.second, where, config));
     }
+    if (config.policy == "aimd" && !root["max_wait_ms"]) config.max_wait_ms = 100;
   } catch (const YAML::Exception& e) {
     return InvalidArgument(name + " line " + std::to_string(e.mark.line + 1) + ": " + e.msg);
   }

@@ -14,12 +14,12 @@ struct ModelConfig {
   std::string description;
   std::vector<std::string> labels;         ///< class labels in the order of the probabilities
   std::vector<std::string> feature_names;  ///< of a single input's row, for named features
-  std::string policy = "adaptive";         ///< adaptive | window | none
+  std::string policy = "adaptive";         ///< adaptive | window | aimd | none
   std::optional<bool> batchable;           ///< overrides the proof before batching
   /// A row gets the same bits whatever the load, or the model is not loaded.
   bool batch_invariant = false;
   std::int64_t max_batch_size = 64;  ///< rows per run
-  double max_wait_ms = 5;            ///< window, aimd only
+  double max_wait_ms = 5;            ///< window, aimd only; 100 where aimd is asked for without
   int instances = 0;                 ///< 0: one per core
   int threads = 1;                   ///< of one instance
   std::string executor = "auto";     ///< auto | threads

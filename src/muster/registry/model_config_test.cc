@@ -59,6 +59,12 @@ TEST(ModelConfig, RefusesAKeyGivenTwice) {
             "iris/muster.yaml line 2: `policy` is given twice");
 }
 
+TEST(ModelConfig, AimdWaitsAHundredMillisecondsUnlessToldOtherwise) {
+  EXPECT_EQ(ParseModelConfig("policy: aimd\n", "m")->max_wait_ms, 100);
+  EXPECT_EQ(ParseModelConfig("max_wait_ms: 7\npolicy: aimd\n", "m")->max_wait_ms, 7);
+  EXPECT_EQ(ParseModelConfig("policy: window\n", "m")->max_wait_ms, 5);
+}
+
 TEST(ModelConfig, SaysWhatAValueShouldHaveBeen) {
   EXPECT_EQ(ErrorOf("max_batch_size: many\n"),
             "iris/muster.yaml line 1: `max_batch_size` expects a whole number, got `many`");
