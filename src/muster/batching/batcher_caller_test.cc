@@ -249,6 +249,12 @@ TEST_P(BatcherNotOnLoops, RunsOnExecutors) {
   EXPECT_EQ(bench.wakeups(), 1u);
 }
 
+TEST(BatcherCaller, ExecutorsAreNamedByTheirOptions) {
+  EXPECT_EQ(ParseExecutorKind("auto").value(), ExecutorKind::kAuto);
+  EXPECT_EQ(ParseExecutorKind("threads").value(), ExecutorKind::kThreads);
+  EXPECT_THAT(ParseExecutorKind("Threads").error().message, HasSubstr("auto or threads"));
+}
+
 TEST(BatcherCaller, ASubmitterElsewhereWakesAnExecutor) {
   CallerBench bench;
   bench.Learn(1);

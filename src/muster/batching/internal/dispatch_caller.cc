@@ -104,6 +104,7 @@ void Dispatch::RunHere(Seat& seat, base::Loop& loop, Deliveries& answers) {
   std::vector<WorkPart> parts = PartsOf(*run.outputs, seat.batch.slices);
   TurnTime::Spend(loop, run.info.cost);
   device_.Release(flow_, run.info.finished - run.info.formed);
+  answers.pending().reserve(answers.pending().size() + parts.size());
   FormedBatch batch;  // dies without the lock, and its requests with it
   {
     base::MutexLock lock(mutex_);
