@@ -83,8 +83,11 @@ base::Duration BatchQueue::Impl::SoonestAnswer(const Pending& pending, Bucket& b
   if (!curve.known() || (free && requests == 0)) return {};
   OrderKey key = OrderOf(pending);
   key.sequence = next_sequence;
-  const std::int64_t size = ComingRows(bucket, pending.item.deadline - now);
   std::int64_t before = bucket.RowsBefore(key);
+  // Where the instances keep up, a batch is made to fit its first row.
+  const std::int64_t size = offered.At(now) < options.instances
+                                ? std::min(before + pending.item.rows, UsualRows(bucket))
+                                : ComingRows(bucket, pending.item.deadline - now);
   if (options.drop_late) {
     const base::Duration late = UntilInstanceFree(&UnderWay::latest_end) + curve.Upper(size, now);
     before -= bucket.RowsBefore({key.negated_priority, now + late, 0});
