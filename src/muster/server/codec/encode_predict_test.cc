@@ -1,5 +1,7 @@
+#include <array>
 #include <cmath>
 #include <gmock/gmock.h>
+#include <memory_resource>
 
 #include <nlohmann/json.hpp>
 
@@ -411,6 +413,16 @@ TEST_F(EncodeTest, AppendsToWhatIsThere) {
                              .submitted = submitted_,
                              .clock = &clock_}));
   EXPECT_THAT(out, testing::StartsWith("prefix {\"prediction\":1,"));
+}
+
+TEST_F(EncodeTest, KeepsAllListsOfASmallBodyInTheMemoryItWasGiven) {
+  std::array<std::byte, 3072> room;
+  std::pmr::monotonic_buffer_resource memory(room.data(), room.size(),
+                                             std::pmr::null_memory_resource());
+  codec_.context.memory = &memory;
+  const DecodedBody body = Decoded(R"({"inputs":[1,2,3,4]})");
+  const json answer = Encoded(body, {For(body).Part(0, IrisOutputs({1}, {0.1f, 0.8f, 0.1f}))});
+  EXPECT_EQ(answer["result"]["label"], 1);
 }
 
 }  // namespace
