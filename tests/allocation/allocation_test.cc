@@ -95,7 +95,7 @@ TEST_P(Allocation, OfAKeepAlivePredictionIsBounded) {
               GetParam(), per_request(after.calls, before.calls),
               per_request(after.frees, before.frees),
               per_request(after.calls_in_model, before.calls_in_model));
-  EXPECT_LE(per_request(after.calls, before.calls), 8);
+  EXPECT_LE(per_request(after.calls, before.calls), 5);
 }
 
 INSTANTIATE_TEST_SUITE_P(Connections, Allocation, testing::Values(1, 64, 256));

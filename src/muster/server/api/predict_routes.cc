@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "muster/base/recycled.h"
 #include "muster/server/api/internal/raw_predict.h"
 #include "muster/server/api/internal/routes.h"
 
@@ -49,6 +50,11 @@ struct PredictFlow {
     done(codec::EncodePredict(out, body, results, answer));
   }
 };
+
+std::shared_ptr<PredictFlow> NewFlow(const ApiContext& context, const http::ExchangePtr& exchange,
+                                     std::string& out) {
+  return std::allocate_shared<PredictFlow>(base::Recycled<PredictFlow>(), context, exchange, out);
+}
 
 engine::PredictRequest ToRequest(PredictFlow& flow, codec::PredictCall& call) {
   engine::PredictRequest request;
@@ -134,7 +140,7 @@ void HandleRaw(const ApiContext& context, const http::ExchangePtr& exchange, boo
   auto body = DecodeRawRequest(context, *exchange, *request, batch);
   if (!body) return exchange->SendError(body.error());
   const std::string_view type = request->output ? kRaw : http::kJson;
-  const auto flow = std::make_shared<PredictFlow>(context, exchange, exchange->out());
+  const auto flow = NewFlow(context, exchange, exchange->out());
   flow->body = *std::move(body);
   flow->timeout = request->timeout;
   flow->done = [exchange, type](const Status& status) { Answer(*exchange, status, type); };
@@ -218,7 +224,7 @@ void PredictJson(const ApiContext& context, const http::ExchangePtr& exchange,
   const codec::ModelResolver resolve = [&](std::string_view model, std::string_view version) {
     return context.engine.Resolve(model, version);
   };
-  const auto flow = std::make_shared<PredictFlow>(context, exchange, out);
+  const auto flow = NewFlow(context, exchange, out);
   decode.memory = &flow->memory;
   auto decoded = codec::DecodePredict(body, decode, context.options.limits, resolve);
   if (!decoded) return done(std::move(decoded).error());
