@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "muster/base/recycled.h"
+
 namespace muster::batching {
 namespace {
 
@@ -37,7 +39,7 @@ Dispatch::~Dispatch() { device_.RemoveFlow(flow_); }
 // --- Requests come and go
 
 void Dispatch::Submit(WorkItem item) {
-  const auto pending = std::make_shared<Pending>(std::move(item));
+  const auto pending = std::allocate_shared<Pending>(base::Recycled<Pending>(), std::move(item));
   // Before the request can be seen by anyone, and without the lock: a token that is stopped already
   // calls back from within the constructor.
   if (pending->item.cancelled.stop_possible()) {

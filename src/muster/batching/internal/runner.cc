@@ -183,9 +183,9 @@ Tensor Runner::BatchTensor(std::size_t input, const Tensor& like, std::int64_t r
   return Tensor::View(like.dtype(), shape, buffer).value();
 }
 
-std::vector<Tensor> OutputRows(const std::vector<Tensor>& outputs, std::int64_t begin,
-                               std::int64_t count) {
-  std::vector<Tensor> rows;
+tensor::TensorList OutputRows(const std::vector<Tensor>& outputs, std::int64_t begin,
+                              std::int64_t count) {
+  tensor::TensorList rows;
   rows.reserve(outputs.size());
   for (const Tensor& output : outputs) {
     rows.push_back(output.rows() == count ? output : output.Rows(begin, count));

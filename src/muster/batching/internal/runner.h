@@ -57,7 +57,7 @@ class Runner {
 };
 
 /// Rows [begin, begin + count) of each, as views.
-std::vector<tensor::Tensor> OutputRows(const std::vector<tensor::Tensor>& outputs,
-                                       std::int64_t begin, std::int64_t count);
+tensor::TensorList OutputRows(const std::vector<tensor::Tensor>& outputs, std::int64_t begin,
+                              std::int64_t count);
 
 }  // namespace muster::batching

@@ -27,7 +27,7 @@ class Answered {
     work_.inference = 3ms;
     work_.finished = finished;
   }
-  Answered& Part(std::int64_t first_row, std::vector<Tensor> outputs) {
+  Answered& Part(std::int64_t first_row, tensor::TensorList outputs) {
     const std::int64_t rows = outputs[0].rows();
     work_.parts.push_back({.first_row = first_row, .rows = rows, .outputs = std::move(outputs)});
     return *this;
@@ -84,7 +84,7 @@ class EncodeTest : public testing::Test {
     EXPECT_FALSE(parsed.is_discarded()) << text_;
     return parsed;
   }
-  static std::vector<Tensor> IrisOutputs(std::vector<std::int64_t> labels, std::vector<float> p) {
+  static tensor::TensorList IrisOutputs(std::vector<std::int64_t> labels, std::vector<float> p) {
     const auto rows = static_cast<std::int64_t>(labels.size());
     return {Tensor::Of<std::int64_t>({rows}, labels), Tensor::Of<float>({rows, 3}, p)};
   }

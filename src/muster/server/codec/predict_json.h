@@ -45,7 +45,7 @@ using ModelResolver = std::function<base::Result<engine::ModelLease>(std::string
 /// The rows of one body that go to one model version.
 struct PredictCall {
   engine::ModelLease model;
-  std::vector<tensor::Tensor> inputs;  ///< each [rows, …], as Engine::Predict takes them
+  tensor::TensorList inputs;  ///< each [rows, …], as Engine::Predict takes them
   std::int64_t rows = 0;
   std::pmr::vector<std::int64_t> slots;          ///< row i answers the body's item slots[i]
   std::pmr::vector<tensor::Shape> input_shapes;  ///< of `inputs`, which the engine takes away
