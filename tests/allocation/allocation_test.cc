@@ -1,6 +1,7 @@
-// How often a request makes the I/O threads call malloc, on the whole way from the socket to the
-// model and back. MUSTER_ALLOCATION_REQUESTS sets the number of requests that are counted;
-// MUSTER_ALLOCATION_STACKS=1 prints where the calls come from (addresses for addr2line -Cfie).
+// How often a request makes the I/O thread call malloc, on the whole way from the socket to the
+// model and back: never, once the server is warm. MUSTER_ALLOCATION_REQUESTS sets the number of
+// requests that are counted; MUSTER_ALLOCATION_STACKS=1 prints where the calls come from (addresses
+// for addr2line -Cfie).
 
 #include <cstdlib>
 #include <gtest/gtest.h>
@@ -73,7 +74,7 @@ class CountedServer {
 
 class Allocation : public testing::TestWithParam<std::size_t> {};
 
-TEST_P(Allocation, OfAKeepAlivePredictionIsBounded) {
+TEST_P(Allocation, IsNotDoneForAKeepAlivePrediction) {
   const CountedServer server;
   const std::size_t requests = CountedRequests();
   Load load(server.port(), GetParam(),
@@ -90,12 +91,11 @@ TEST_P(Allocation, OfAKeepAlivePredictionIsBounded) {
   const auto per_request = [&](std::uint64_t to, std::uint64_t from) {
     return static_cast<double>(to - from) / static_cast<double>(requests);
   };
-  RecordProperty("calls", static_cast<int>(after.calls - before.calls));
   std::printf("%zu connections, per request: %.4f calls, %.4f frees, %.4f calls in the model\n",
               GetParam(), per_request(after.calls, before.calls),
               per_request(after.frees, before.frees),
               per_request(after.calls_in_model, before.calls_in_model));
-  EXPECT_LE(per_request(after.calls, before.calls), 5);
+  EXPECT_EQ(after.calls - before.calls, 0u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Connections, Allocation, testing::Values(1, 64, 256));
