@@ -85,6 +85,8 @@ void CountThisThread() {
   counted = true;
 }
 
+bool ThisThreadIsCounted() { return counted; }
+
 MallocCounts CountsSoFar() { return {calls, frees, calls_in_model}; }
 
 void NoteStacks(bool on) { note_stacks = on; }
