@@ -1,5 +1,6 @@
 #include "muster/base/recycled.h"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <bit>
@@ -16,10 +17,8 @@ constexpr bool kKeepBlocks = false;  // what is kept cannot be seen to be used a
 constexpr bool kKeepBlocks = true;
 #endif
 
-// With all sizes at their bound a thread keeps 8 MB, and as much again that came from others.
-constexpr std::size_t kMostOfASize = 1024;
 constexpr std::size_t kSmallest = 64;
-constexpr std::size_t kLargest = 4096;
+constexpr std::size_t kLargest = 8192;
 constexpr std::size_t kSizes = std::bit_width(kLargest / kSmallest);
 constexpr std::align_val_t kAlignment{kRecycledAlignment};
 
@@ -65,6 +64,13 @@ std::size_t ShelfOf(std::size_t bytes) {
   return static_cast<std::size_t>(std::bit_width(lines));
 }
 std::size_t BytesOf(std::size_t shelf) { return kSmallest << shelf; }
+
+/// With all sizes at their bound a thread keeps 12 MB, and as much again that came from others.
+std::size_t MostOf(std::size_t shelf) {
+  constexpr std::size_t kBlocks = 1024;
+  constexpr std::size_t kBytes = 4u << 20;
+  return std::min(kBlocks, kBytes / BytesOf(shelf));
+}
 
 Pool*& OwnerOf(void* block, std::size_t shelf) {
   return *reinterpret_cast<Pool**>(static_cast<std::byte*>(block) + BytesOf(shelf) - kOwnerBytes);
@@ -125,8 +131,8 @@ void TakeReturned(Shelf& shelf) {
   shelf.returned_count.fetch_sub(shelf.own_count, std::memory_order_relaxed);
 }
 
-void Return(Shelf& shelf, void* block) noexcept {
-  if (shelf.returned_count.fetch_add(1, std::memory_order_relaxed) >= kMostOfASize) {
+void Return(Shelf& shelf, void* block, std::size_t most) noexcept {
+  if (shelf.returned_count.fetch_add(1, std::memory_order_relaxed) >= most) {
     shelf.returned_count.fetch_sub(1, std::memory_order_relaxed);
     return Free(block);
   }
@@ -163,9 +169,9 @@ void GiveRecycled(void* block, std::size_t bytes) noexcept {
   Shelf& shelf = owner->shelves[size];
   if (owner != mine) {
     if (!owner->has_thread.load(std::memory_order_relaxed)) return Free(block);
-    return Return(shelf, block);
+    return Return(shelf, block, MostOf(size));
   }
-  if (shelf.own_count >= kMostOfASize) return Free(block);
+  if (shelf.own_count >= MostOf(size)) return Free(block);
   ++shelf.own_count;
   shelf.own = ::new (block) Kept{shelf.own};
 }

@@ -36,7 +36,8 @@ std::set<void*> TakeAndGive(std::size_t count, std::size_t bytes) {
 
 TEST(Recycled, BlocksOfAnySizeAreAlignedAndTheCallersToTheLastByte) {
   std::vector<std::pair<unsigned char*, std::size_t>> blocks;
-  for (std::size_t bytes : {0, 1, 55, 56, 57, 63, 64, 119, 120, 121, 4087, 4088, 4089, 100'000}) {
+  for (std::size_t bytes :
+       {0, 1, 55, 56, 57, 63, 64, 119, 120, 121, 4087, 4088, 4089, 8184, 8185, 100'000}) {
     auto* block = static_cast<unsigned char*>(TakeRecycled(bytes));
     ASSERT_EQ(reinterpret_cast<std::uintptr_t>(block) % kRecycledAlignment, 0u) << bytes;
     std::memset(block, static_cast<int>(blocks.size()), bytes);
