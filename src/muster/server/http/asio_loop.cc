@@ -3,10 +3,20 @@
 #include <utility>
 
 namespace muster::server::http {
+namespace {
+
+// Of one turn; more is allocated once.
+constexpr std::size_t kUsualTasks = 16;
+
+}  // namespace
 
 AsioLoop::AsioLoop(base::Clock& clock)
     // One thread runs the sockets; others only post, which this hint still allows.
-    : clock_(clock), io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), alarm_(io_) {}
+    : clock_(clock), io_(BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO), alarm_(io_) {
+  for (std::vector<Task>* tasks : {&posted_, &running_, &end_of_turn_, &ending_}) {
+    tasks->reserve(kUsualTasks);
+  }
+}
 
 void AsioLoop::Post(Task task) {
   bool first = false;
