@@ -85,8 +85,6 @@ void CountThisThread() {
   counted = true;
 }
 
-bool ThisThreadIsCounted() { return counted; }
-
 MallocCounts CountsSoFar() { return {calls, frees, calls_in_model}; }
 
 void NoteStacks(bool on) { note_stacks = on; }

@@ -15,7 +15,6 @@ struct MallocCounts {
 
 /// From now on this thread's calls are counted, all such threads together.
 void CountThisThread();
-bool ThisThreadIsCounted();
 /// What the counted threads have done so far.
 MallocCounts CountsSoFar();
 /// Also notes where the calls come from, at some cost; off by default.

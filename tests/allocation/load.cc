@@ -53,16 +53,14 @@ Load::~Load() {
   for (const Client& client : clients_) ::close(client.fd);
 }
 
-void Load::Begin() {
-  for (const Client& client : clients_) Send(client);
-}
-
 std::size_t Load::Run(std::size_t requests, const std::string& expected) {
+  const std::size_t ahead = std::min(requests, clients_.size());
+  for (std::size_t i = 0; i < ahead; ++i) Send(clients_[i]);
   std::size_t wrong = 0;
-  for (std::size_t i = 0; i < requests + clients_.size(); ++i) {
+  for (std::size_t i = 0; i < requests; ++i) {
     Client& client = clients_[i % clients_.size()];
     const std::string answer = Receive(client);
-    if (i < requests) Send(client);
+    if (i + ahead < requests) Send(client);
     const bool right = answer.starts_with("HTTP/1.1 200 ") && answer.find(expected) != answer.npos;
     if (!right) ++wrong;
   }

@@ -18,10 +18,8 @@ class Load {
   Load(const Load&) = delete;
   Load& operator=(const Load&) = delete;
 
-  /// Sends one request on each connection; Run comes next.
-  void Begin();
-  /// Sends `requests` more, each when the answer before it has come, and takes all answers. Returns
-  /// how many were not a 200 whose body holds `expected`.
+  /// Sends `requests` and takes their answers. Returns how many were not a 200 whose body holds
+  /// `expected`.
   std::size_t Run(std::size_t requests, const std::string& expected);
 
  private:
