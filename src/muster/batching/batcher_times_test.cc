@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <numeric>
+#include <span>
 
 #include "muster/batching/batcher.h"
 #include "muster/batching/internal/batcher_test_support.h"
@@ -14,7 +15,7 @@ using namespace std::chrono_literals;
 using ::testing::Each;
 using ::testing::ElementsAre;
 
-base::Duration SumOf(const std::vector<base::Duration>& shares) {
+base::Duration SumOf(std::span<const base::Duration> shares) {
   return std::accumulate(shares.begin(), shares.end(), base::Duration(0));
 }
 

@@ -10,6 +10,7 @@
 #include "muster/base/clock.h"
 #include "muster/base/function.h"
 #include "muster/base/loop.h"
+#include "muster/base/recycled.h"
 #include "muster/base/result.h"
 #include "muster/tensor/tensor.h"
 
@@ -61,7 +62,7 @@ struct WorkPart {
   std::int64_t first_row = 0;
   std::int64_t rows = 0;
   /// In the order of the model's outputs, each [rows, …]: views into the run's output, no copies.
-  std::vector<tensor::Tensor> outputs;
+  tensor::TensorList outputs;
 };
 
 /// A row that has no answer, and why.
@@ -72,11 +73,11 @@ struct RowError {
 
 /// The answer to one WorkItem. Every row is in exactly one part or one error.
 struct WorkResult {
-  std::vector<WorkPart> parts;   ///< by first_row
-  std::vector<RowError> errors;  ///< by row
+  base::RecycledVector<WorkPart> parts;  ///< by first_row
+  std::vector<RowError> errors;          ///< by row
   /// Per row: its share of the runs it was part of (run time / rows of the run), scaled so that the
   /// sum over the request is at most `inference` when its runs overlapped on several instances.
-  std::vector<base::Duration> row_shares;
+  base::RecycledVector<base::Duration> row_shares;
   /// Rows of the largest run that held rows of this request.
   std::int64_t batch_size = 0;
   /// Wall time between Submit and the last result, cut in two along the request's critical path:
@@ -90,7 +91,7 @@ struct WorkResult {
 struct WorkItem {
   /// In the order of the model's inputs, each [rows, …] with row shapes the model accepts (the
   /// caller has checked them with model::CheckInput).
-  std::vector<tensor::Tensor> inputs;
+  tensor::TensorList inputs;
   std::int64_t rows = 0;  ///< ≥ 1
   Isolation isolation = Isolation::kRow;
   int priority = 0;  ///< higher first

@@ -30,7 +30,7 @@ using PredictResult = batching::WorkResult;
 struct PredictRequest {
   ModelLease model;
   /// In the order of the model's inputs, each [rows, …] (checked by the engine).
-  std::vector<tensor::Tensor> inputs;
+  tensor::TensorList inputs;
   std::int64_t rows = 0;  ///< ≥ 1
   Isolation isolation = Isolation::kRow;
   int priority = 0;  ///< higher first

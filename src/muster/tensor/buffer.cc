@@ -1,12 +1,11 @@
 #include "muster/tensor/buffer.h"
 
-#include <new>
 #include <utility>
+
+#include "muster/base/recycled.h"
 
 namespace muster::tensor {
 namespace {
-
-constexpr std::align_val_t kAlignment{64};
 
 struct Releaser {
   explicit Releaser(base::UniqueFunction<void()> release) : release_(std::move(release)) {}
@@ -27,10 +26,11 @@ std::shared_ptr<const void> OwnerOf(base::UniqueFunction<void()> release) {
 
 BufferRef BufferRef::Allocate(std::size_t bytes) {
   BufferRef buffer;
-  buffer.data_ = ::operator new(bytes, kAlignment);
+  buffer.data_ = base::TakeRecycled(bytes);
   buffer.size_ = bytes;
-  buffer.owner_ = std::shared_ptr<const void>(
-      buffer.data_, [](const void* p) { ::operator delete(const_cast<void*>(p), kAlignment); });
+  buffer.owner_ = std::shared_ptr<void>(
+      buffer.data_, [bytes](void* data) { base::GiveRecycled(data, bytes); },
+      base::Recycled<std::byte>());
   return buffer;
 }
 

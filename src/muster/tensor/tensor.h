@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "muster/base/recycled.h"
 #include "muster/base/result.h"
 #include "muster/tensor/buffer.h"
 #include "muster/tensor/dtype.h"
@@ -56,6 +57,9 @@ class Tensor {
   BufferRef buffer_;
   std::size_t offset_ = 0;  // bytes, or strings for kBytes
 };
+
+/// What a request brings or is answered with, one for each input or output.
+using TensorList = base::RecycledVector<Tensor>;
 
 /// Copies the rows of `parts` one after another into `out` from row `out_row` on. All share dtype
 /// and row shape and are in memory of the host (checked). Strings are copied as strings.

@@ -10,7 +10,7 @@ namespace {
 // Calls f with the numbers of a signature one after another, until it returns false. Axis 0 is
 // rows.
 template <class F>
-bool EachNumber(const std::vector<tensor::Tensor>& inputs, F&& f) {
+bool EachNumber(std::span<const tensor::Tensor> inputs, F&& f) {
   for (const tensor::Tensor& input : inputs) {
     if (!f(static_cast<std::int64_t>(input.dtype()))) return false;
     const int rank = input.shape().rank();
@@ -22,7 +22,7 @@ bool EachNumber(const std::vector<tensor::Tensor>& inputs, F&& f) {
   return true;
 }
 
-bool Matches(const Bucket& bucket, const std::vector<tensor::Tensor>& inputs,
+bool Matches(const Bucket& bucket, std::span<const tensor::Tensor> inputs,
              std::string_view client) {
   std::size_t i = 0;
   const auto same = [&](std::int64_t number) {
@@ -31,7 +31,7 @@ bool Matches(const Bucket& bucket, const std::vector<tensor::Tensor>& inputs,
   return EachNumber(inputs, same) && i == bucket.signature.size() && bucket.client == client;
 }
 
-std::uint64_t HashOf(const std::vector<tensor::Tensor>& inputs, std::string_view client) {
+std::uint64_t HashOf(std::span<const tensor::Tensor> inputs, std::string_view client) {
   std::uint64_t hash = std::hash<std::string_view>{}(client);
   EachNumber(inputs, [&](std::int64_t number) {
     hash = (hash ^ static_cast<std::uint64_t>(number)) * 0x9e3779b97f4a7c15u;
@@ -82,7 +82,7 @@ void Bucket::Unlink(Pending& pending) {
   order.Remove(pending);
 }
 
-Bucket* BucketTable::Find(const std::vector<tensor::Tensor>& inputs, std::string_view client) {
+Bucket* BucketTable::Find(std::span<const tensor::Tensor> inputs, std::string_view client) {
   if (last_used_ != nullptr && Matches(*last_used_, inputs, client)) return last_used_;
   const auto [begin, end] = buckets_.equal_range(HashOf(inputs, client));
   for (auto it = begin; it != end; ++it) {
@@ -91,7 +91,7 @@ Bucket* BucketTable::Find(const std::vector<tensor::Tensor>& inputs, std::string
   return nullptr;
 }
 
-Bucket& BucketTable::FindOrAdd(const std::vector<tensor::Tensor>& inputs, std::string_view client) {
+Bucket& BucketTable::FindOrAdd(std::span<const tensor::Tensor> inputs, std::string_view client) {
   if (Bucket* const found = Find(inputs, client)) return *found;
   auto bucket = std::make_unique<Bucket>();
   bucket->client = client;

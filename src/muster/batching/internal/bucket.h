@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -62,9 +63,9 @@ struct Bucket {
 /// of their kind; not all, because clients choose shapes.
 class BucketTable {
  public:
-  Bucket& FindOrAdd(const std::vector<tensor::Tensor>& inputs, std::string_view client);
+  Bucket& FindOrAdd(std::span<const tensor::Tensor> inputs, std::string_view client);
   /// Null where there is none.
-  Bucket* Find(const std::vector<tensor::Tensor>& inputs, std::string_view client);
+  Bucket* Find(std::span<const tensor::Tensor> inputs, std::string_view client);
   /// `bucket` has become empty; it may be destroyed.
   void OnEmpty(Bucket& bucket);
   template <class F>

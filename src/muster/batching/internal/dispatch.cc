@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "muster/base/recycled.h"
 #include "muster/batching/internal/bucket.h"
 
 namespace muster::batching {
@@ -41,7 +42,7 @@ Dispatch::~Dispatch() { device_.RemoveFlow(flow_); }
 // --- Requests come and go
 
 void Dispatch::Submit(WorkItem item) {
-  const auto pending = std::make_shared<Pending>(std::move(item));
+  const auto pending = std::allocate_shared<Pending>(base::Recycled<Pending>(), std::move(item));
   // Before the request can be seen by anyone, and without the lock: a token that is stopped already
   // calls back from within the constructor.
   if (pending->item.cancelled.stop_possible()) {

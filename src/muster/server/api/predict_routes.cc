@@ -1,10 +1,14 @@
 #include <algorithm>
+#include <array>
 #include <charconv>
+#include <cstddef>
 #include <limits>
 #include <memory>
+#include <memory_resource>
 #include <utility>
 #include <vector>
 
+#include "muster/base/recycled.h"
 #include "muster/server/api/internal/raw_predict.h"
 #include "muster/server/api/internal/routes.h"
 
@@ -17,14 +21,19 @@ using base::Status;
 /// One body on its way: as many of its calls as come to `width` runs at a time; the last to come
 /// back writes the answer.
 struct PredictFlow {
+  PredictFlow(const ApiContext& api, http::ExchangePtr of, std::string& answer)
+      : context(api), exchange(std::move(of)), out(answer) {}
+
   const ApiContext& context;
-  http::ExchangePtr exchange;
-  codec::DecodedBody body;
-  std::optional<base::Duration> timeout;
+  const http::ExchangePtr exchange;
   std::string& out;
-  base::UniqueFunction<void(Status)> done;
+  std::array<std::byte, 3072> room;  // all the lists of a small body and of its answer
+  std::pmr::monotonic_buffer_resource memory{room.data(), room.size()};
+  codec::DecodedBody body{.calls = std::pmr::vector<codec::PredictCall>(&memory)};
+  std::pmr::vector<codec::CallResult> results{&memory};
+  std::optional<base::Duration> timeout = {};
+  base::UniqueFunction<void(Status)> done = {};
   std::optional<int> raw_output = {};  ///< of an answer in kind
-  std::vector<codec::CallResult> results = {};
   std::int64_t width = 0;
   std::int64_t running = 0;
   std::size_t next = 0;
@@ -41,6 +50,11 @@ struct PredictFlow {
     done(codec::EncodePredict(out, body, results, answer));
   }
 };
+
+std::shared_ptr<PredictFlow> NewFlow(const ApiContext& context, const http::ExchangePtr& exchange,
+                                     std::string& out) {
+  return std::allocate_shared<PredictFlow>(base::Recycled<PredictFlow>(), context, exchange, out);
+}
 
 engine::PredictRequest ToRequest(PredictFlow& flow, codec::PredictCall& call) {
   engine::PredictRequest request;
@@ -65,15 +79,19 @@ std::int64_t RunsAtATime(const codec::PredictCall& call) {
 std::int64_t KeepParallelism(codec::DecodedBody& body) {
   if (!body.max_parallelism) return std::numeric_limits<std::int64_t>::max();
   const std::int64_t width = *body.max_parallelism;
-  std::vector<codec::PredictCall> calls;
+  std::pmr::memory_resource* const memory = body.calls.get_allocator().resource();
+  std::pmr::vector<codec::PredictCall> calls(memory);
   for (codec::PredictCall& call : body.calls) {
     if (RunsAtATime(call) <= width) {
       calls.push_back(std::move(call));
       continue;
     }
     for (std::int64_t row = 0; row < call.rows; ++row) {
-      codec::PredictCall single{.model = call.model, .rows = 1};
-      single.slots = {call.slots[static_cast<std::size_t>(row)]};
+      codec::PredictCall single{.model = call.model,
+                                .rows = 1,
+                                .slots = std::pmr::vector<std::int64_t>(memory),
+                                .input_shapes = std::pmr::vector<tensor::Shape>(memory)};
+      single.slots.push_back(call.slots[static_cast<std::size_t>(row)]);
       for (const tensor::Tensor& input : call.inputs) {
         single.inputs.push_back(input.Rows(row, 1));
         single.input_shapes.push_back(single.inputs.back().shape());
@@ -122,10 +140,12 @@ void HandleRaw(const ApiContext& context, const http::ExchangePtr& exchange, boo
   auto body = DecodeRawRequest(context, *exchange, *request, batch);
   if (!body) return exchange->SendError(body.error());
   const std::string_view type = request->output ? kRaw : http::kJson;
-  const auto done = [exchange, type](const Status& status) { Answer(*exchange, status, type); };
-  Launch(std::make_shared<PredictFlow>(PredictFlow{context, exchange, *std::move(body),
-                                                   request->timeout, exchange->out(), done,
-                                                   request->output}));
+  const auto flow = NewFlow(context, exchange, exchange->out());
+  flow->body = *std::move(body);
+  flow->timeout = request->timeout;
+  flow->done = [exchange, type](const Status& status) { Answer(*exchange, status, type); };
+  flow->raw_output = request->output;
+  Launch(flow);
 }
 
 void HandlePredict(const ApiContext& context, const http::ExchangePtr& exchange, bool batch) {
@@ -197,19 +217,24 @@ base::Result<std::optional<base::Duration>> TimeoutHeader(const http::Exchange& 
 }
 
 void PredictJson(const ApiContext& context, const http::ExchangePtr& exchange,
-                 std::span<const std::byte> body, const codec::DecodeContext& decode,
-                 std::string& out, base::UniqueFunction<void(Status)> done) {
+                 std::span<const std::byte> body, codec::DecodeContext decode, std::string& out,
+                 base::UniqueFunction<void(Status)> done) {
   auto timeout = TimeoutHeader(*exchange, context.options.limits.max_timeout);
   if (!timeout) return done(timeout.error());
   const codec::ModelResolver resolve = [&](std::string_view model, std::string_view version) {
     return context.engine.Resolve(model, version);
   };
+  const auto flow = NewFlow(context, exchange, out);
+  decode.memory = &flow->memory;
   auto decoded = codec::DecodePredict(body, decode, context.options.limits, resolve);
   if (!decoded) return done(std::move(decoded).error());
-  std::optional<base::Duration> limit = *timeout;
-  if (decoded->timeout && (!limit || *decoded->timeout < *limit)) limit = decoded->timeout;
-  Launch(std::make_shared<PredictFlow>(
-      PredictFlow{context, exchange, *std::move(decoded), limit, out, std::move(done)}));
+  flow->body = *std::move(decoded);
+  flow->timeout = *timeout;
+  if (const auto& own = flow->body.timeout; own && (!*timeout || *own < **timeout)) {
+    flow->timeout = own;
+  }
+  flow->done = std::move(done);
+  Launch(flow);
 }
 
 void AddPredictRoutes(http::RouteTable& table, const ApiContext& context) {

@@ -10,7 +10,7 @@ using tensor::DType;
 using tensor::Shape;
 using testing::HasSubstr;
 using testing::StartsWith;
-using Slots = std::vector<std::int64_t>;
+using Slots = std::pmr::vector<std::int64_t>;
 
 std::vector<std::string> Errors(const DecodedBody& body) {
   std::vector<std::string> told;

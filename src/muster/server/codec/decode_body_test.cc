@@ -24,7 +24,7 @@ TEST(DecodeBody, AcceptsAnObjectWithOneDataField) {
   EXPECT_EQ(body->slots, 1);
   ASSERT_EQ(body->calls.size(), 1u);
   EXPECT_EQ(body->calls[0].rows, 1);
-  EXPECT_EQ(body->calls[0].slots, std::vector<std::int64_t>{0});
+  EXPECT_EQ(body->calls[0].slots, std::pmr::vector<std::int64_t>{0});
   EXPECT_EQ(body->calls[0].inputs[0].shape(), (tensor::Shape{1, 4}));
   EXPECT_EQ(Values<float>(body->calls[0].inputs[0]), (std::vector<float>{5.1f, 3.5f, 1.4f, 0.2f}));
   EXPECT_EQ(body->calls[0].input_shapes[0], (tensor::Shape{1, 4}));

@@ -1,5 +1,7 @@
+#include <array>
 #include <cmath>
 #include <gmock/gmock.h>
+#include <memory_resource>
 
 #include <nlohmann/json.hpp>
 
@@ -25,7 +27,7 @@ class Answered {
     work_.inference = 3ms;
     work_.finished = finished;
   }
-  Answered& Part(std::int64_t first_row, std::vector<Tensor> outputs) {
+  Answered& Part(std::int64_t first_row, tensor::TensorList outputs) {
     const std::int64_t rows = outputs[0].rows();
     work_.parts.push_back({.first_row = first_row, .rows = rows, .outputs = std::move(outputs)});
     return *this;
@@ -82,7 +84,7 @@ class EncodeTest : public testing::Test {
     EXPECT_FALSE(parsed.is_discarded()) << text_;
     return parsed;
   }
-  static std::vector<Tensor> IrisOutputs(std::vector<std::int64_t> labels, std::vector<float> p) {
+  static tensor::TensorList IrisOutputs(std::vector<std::int64_t> labels, std::vector<float> p) {
     const auto rows = static_cast<std::int64_t>(labels.size());
     return {Tensor::Of<std::int64_t>({rows}, labels), Tensor::Of<float>({rows, 3}, p)};
   }
@@ -411,6 +413,16 @@ TEST_F(EncodeTest, AppendsToWhatIsThere) {
                              .submitted = submitted_,
                              .clock = &clock_}));
   EXPECT_THAT(out, testing::StartsWith("prefix {\"prediction\":1,"));
+}
+
+TEST_F(EncodeTest, KeepsAllListsOfASmallBodyInTheMemoryItWasGiven) {
+  std::array<std::byte, 3072> room;
+  std::pmr::monotonic_buffer_resource memory(room.data(), room.size(),
+                                             std::pmr::null_memory_resource());
+  codec_.context.memory = &memory;
+  const DecodedBody body = Decoded(R"({"inputs":[1,2,3,4]})");
+  const json answer = Encoded(body, {For(body).Part(0, IrisOutputs({1}, {0.1f, 0.8f, 0.1f}))});
+  EXPECT_EQ(answer["result"]["label"], 1);
 }
 
 }  // namespace

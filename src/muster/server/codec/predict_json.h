@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory_resource>
 #include <optional>
 #include <span>
 #include <string>
@@ -33,6 +34,8 @@ struct DecodeContext {
   std::string_view model;  ///< from the path; empty: from the body, else the default
   std::string_view version;
   bool batch_route = false;  ///< `/predict/batch`: `inputs` is a list of rows
+  /// For the DecodedBody's own lists, which it must outlive, and for what decoding needs meanwhile.
+  std::pmr::memory_resource* memory = std::pmr::get_default_resource();
 };
 
 /// Finds the version that will answer; an empty name is the default model.
@@ -42,10 +45,10 @@ using ModelResolver = std::function<base::Result<engine::ModelLease>(std::string
 /// The rows of one body that go to one model version.
 struct PredictCall {
   engine::ModelLease model;
-  std::vector<tensor::Tensor> inputs;  ///< each [rows, …], as Engine::Predict takes them
+  tensor::TensorList inputs;  ///< each [rows, …], as Engine::Predict takes them
   std::int64_t rows = 0;
-  std::vector<std::int64_t> slots;          ///< row i answers the body's item slots[i]
-  std::vector<tensor::Shape> input_shapes;  ///< of `inputs`, which the engine takes away
+  std::pmr::vector<std::int64_t> slots;          ///< row i answers the body's item slots[i]
+  std::pmr::vector<tensor::Shape> input_shapes;  ///< of `inputs`, which the engine takes away
 };
 
 /// An item that could not be decoded: its slot in the answer is null with this reason. Of a body's
@@ -58,10 +61,10 @@ struct SlotError {
 struct DecodedBody {
   Dialect dialect = Dialect::kInputs;
   bool batch = false;
-  std::int64_t slots = 0;          ///< items in the body
-  engine::ModelLease model;        ///< of the body as a whole; null where items name theirs
-  std::vector<PredictCall> calls;  ///< one; several where instances name several models
-  std::vector<SlotError> errors;   ///< by slot
+  std::int64_t slots = 0;               ///< items in the body
+  engine::ModelLease model;             ///< of the body as a whole; null where items name theirs
+  std::pmr::vector<PredictCall> calls;  ///< one; several where instances name several models
+  std::vector<SlotError> errors;        ///< by slot
   int priority = 0;
   std::optional<base::Duration> timeout;
   std::string id;  ///< the client's own name for the request

@@ -7,6 +7,7 @@
 #include "muster/base/loop.h"
 #include "muster/base/mutex.h"
 #include "muster/server/http/internal/asio.h"
+#include "muster/server/http/internal/operation_slot.h"
 #include "muster/server/http/timer_heap.h"
 
 namespace muster::server::http {
@@ -42,6 +43,10 @@ class AsioLoop final : public base::Loop {
   void Arm();
 
   base::Clock& clock_;
+  // Before io_, which destroys what is still pending.
+  OperationSlot posted_slot_;  // taken only by who finds posted_ empty, so by one at a time
+  OperationSlot end_slot_;
+  OperationSlot alarm_slot_;
   mutable boost::asio::io_context io_;  // asking it for its executor changes nothing
   base::Mutex mutex_;
   std::vector<Task> posted_ MUSTER_GUARDED_BY(mutex_);

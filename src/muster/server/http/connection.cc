@@ -11,6 +11,7 @@ namespace {
 // Up to this much of a refused body is read and dropped to keep the connection.
 constexpr std::uint64_t kMaxDiscard = 64u << 10;
 constexpr std::size_t kMaxRequestId = 128;
+constexpr std::size_t kUsualAnswer = 1024;  // body of one
 
 HeadLimits LimitsOf(const HttpOptions& options) {
   return {options.max_url_bytes, options.max_header_bytes, options.max_header_fields};
@@ -197,6 +198,7 @@ bool Connection::StepDiscard() {
 void Connection::Execute() {
   state_ = State::kExecuting;
   received_at_ = set_.loop().Now();
+  out_.reserve(kUsualAnswer);
   if (match_.route == nullptr) return AnswerOptions();
   match_.route->handler(shared_from_this());
 }

@@ -1,6 +1,7 @@
 // The second half of Connection: from the handler's answer to the last byte on the wire.
 
 #include <algorithm>
+#include <bit>
 
 #include "muster/server/http/connection.h"
 #include "muster/server/http/negotiation.h"
@@ -16,6 +17,8 @@ constexpr std::size_t kCopiedBody = 16u << 10;
 constexpr std::size_t kWritePiece = 64u << 10;
 // Larger buffers are given back after an answer.
 constexpr std::size_t kKept = 16u << 10;
+// Room for the head of an answer as a rule.
+constexpr std::size_t kUsualHead = 512;
 
 std::span<const std::byte> BytesOf(std::string_view text) { return std::as_bytes(std::span(text)); }
 
@@ -84,7 +87,13 @@ void Connection::PrepareAnswer(int status, std::string_view content_type) {
   close_ = close_ || !head_.keep_alive() || set_.draining();
   linger_ = linger_ || set_.draining();
 
+  const bool head_only = method() == Method::kHead || status == 204 || status == 304;
+  // What was compressed lies in a buffer of the loop, which the next answer needs.
+  const bool copy = body.size() <= kCopiedBody || body.data() != out_.data();
   wire_.clear();
+  // Answers of one kind differ by some bytes: a little room to spare keeps the next one from
+  // growing what this one has made just large enough.
+  wire_.reserve(std::bit_ceil(kUsualHead + (copy && !head_only ? body.size() : 0)));
   status_ = status;
   AppendHead(wire_, {.status = status,
                      .content_type = content_type,
@@ -92,10 +101,7 @@ void Connection::PrepareAnswer(int status, std::string_view content_type) {
                      .date = set_.Date(set_.loop().Now()),
                      .connection = ConnectionHeader(),
                      .more = headers_});
-  const bool head_only = method() == Method::kHead || status == 204 || status == 304;
   if (head_only) body = {};
-  // What was compressed lies in a buffer of the loop, which the next answer needs.
-  const bool copy = body.size() <= kCopiedBody || body.data() != out_.data();
   if (copy) wire_ += body;
   unsent_ = {BytesOf(wire_), copy ? std::span<const std::byte>() : BytesOf(body)};
 }

@@ -7,6 +7,7 @@
 
 #include "muster/server/http/asio_loop.h"
 #include "muster/server/http/internal/asio.h"
+#include "muster/server/http/internal/operation_slot.h"
 
 namespace muster::server::http {
 namespace {
@@ -20,46 +21,6 @@ base::Error Broken(const error_code& error) {
              ? base::Cancelled("the connection is closed")
              : base::Unavailable("the connection is broken: " + error.message());
 }
-
-/// Memory for one pending operation of Asio, which otherwise would be allocated each time.
-class Slot {
- public:
-  void* Take(std::size_t bytes) {
-    if (used_ || bytes > sizeof(memory_)) return ::operator new(bytes);
-    used_ = true;
-    return memory_;
-  }
-  void GiveBack(void* p) {
-    if (p != memory_) return ::operator delete(p);
-    used_ = false;
-  }
-
- private:
-  alignas(std::max_align_t) std::byte memory_[256];
-  bool used_ = false;
-};
-
-template <class T>
-struct SlotAllocator {
-  using value_type = T;
-  explicit SlotAllocator(Slot& s) : slot(&s) {}
-  template <class U>
-  SlotAllocator(const SlotAllocator<U>& other) : slot(other.slot) {}  // NOLINT
-  T* allocate(std::size_t n) { return static_cast<T*>(slot->Take(n * sizeof(T))); }
-  void deallocate(T* p, std::size_t) { slot->GiveBack(p); }
-  bool operator==(const SlotAllocator&) const = default;
-  Slot* slot;
-};
-
-template <>
-struct SlotAllocator<void> {
-  using value_type = void;
-  explicit SlotAllocator(Slot& s) : slot(&s) {}
-  template <class U>
-  SlotAllocator(const SlotAllocator<U>& other) : slot(other.slot) {}  // NOLINT
-  bool operator==(const SlotAllocator&) const = default;
-  Slot* slot;
-};
 
 /// The socket and the completions it owes; shared with the pending operations, whose memory it
 /// also holds, so that it outlives them whatever happens to the transport.
@@ -79,12 +40,8 @@ struct Core : std::enable_shared_from_this<Core> {
     endpoint = socket.remote_endpoint(error);
   }
 
-  template <class Handler>
-  auto Bind(Slot& slot, Handler handler) {
-    return asio::bind_allocator(SlotAllocator<void>(slot), std::move(handler));
-  }
   void Watch();
-  void WatchFor(tcp::socket::wait_type what, Slot& slot);
+  void WatchFor(tcp::socket::wait_type what, OperationSlot& slot);
   void OnWatch(tcp::socket::wait_type what);
   void PeerIsGone(PeerClosed how);
 
@@ -94,10 +51,10 @@ struct Core : std::enable_shared_from_this<Core> {
   Transport::WriteDone write_done;
   Transport::CloseDone watch_done;
   std::uint64_t watch = 0;  // which one; others have ended
-  Slot read_slot;
-  Slot write_slot;
-  Slot watch_slot;
-  Slot error_slot;
+  OperationSlot read_slot;
+  OperationSlot write_slot;
+  OperationSlot watch_slot;
+  OperationSlot error_slot;
 };
 
 // Is there data (> 0), the end (0) or nothing (< 0, errno)?
@@ -112,11 +69,11 @@ void Core::Watch() {
   WatchFor(tcp::socket::wait_error, error_slot);
 }
 
-void Core::WatchFor(tcp::socket::wait_type what, Slot& slot) {
+void Core::WatchFor(tcp::socket::wait_type what, OperationSlot& slot) {
   auto done = [self = shared_from_this(), what, id = watch](const error_code& error) {
     if (!error && self->watch_done && self->watch == id) self->OnWatch(what);
   };
-  socket.async_wait(what, Bind(slot, std::move(done)));
+  socket.async_wait(what, BindTo(slot, std::move(done)));
 }
 
 void Core::OnWatch(tcp::socket::wait_type what) {
@@ -157,7 +114,7 @@ class TcpTransport final : public Transport {
       done(error ? base::Status(Broken(error)) : base::Status());
     };
     asio::async_write(core_->socket, asio::buffer(bytes.data(), bytes.size()),
-                      core_->Bind(core_->write_slot, std::move(written)));
+                      BindTo(core_->write_slot, std::move(written)));
   }
 
   void AsyncRead(std::span<std::byte> into, ReadDone done) override {
@@ -169,7 +126,7 @@ class TcpTransport final : public Transport {
       done(Broken(error));
     };
     core_->socket.async_read_some(asio::buffer(into.data(), into.size()),
-                                  core_->Bind(core_->read_slot, std::move(read)));
+                                  BindTo(core_->read_slot, std::move(read)));
   }
 
   void WatchClose(CloseDone done) override {

@@ -31,7 +31,7 @@ void WriteModel(codec::JsonWriter& w, const engine::ModelStatus& status, bool de
 /// Decodes `body`, predicts, and calls `done` on the exchange's loop with the answer's JSON text or
 /// an error; `exchange` gives the loop, the cancellation and the times.
 void PredictJson(const ApiContext& context, const http::ExchangePtr& exchange,
-                 std::span<const std::byte> body, const codec::DecodeContext& decode,
-                 std::string& out, base::UniqueFunction<void(base::Status)> done);
+                 std::span<const std::byte> body, codec::DecodeContext decode, std::string& out,
+                 base::UniqueFunction<void(base::Status)> done);
 
 }  // namespace muster::server::api

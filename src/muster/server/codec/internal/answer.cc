@@ -28,8 +28,11 @@ const engine::PredictResponse* LastToEnd(std::span<const CallResult> results) {
 
 Answer::Answer(const DecodedBody& body, std::span<const CallResult> results,
                const AnswerContext& context)
-    : body_(body), results_(results), context_(context), model_(body.model) {
-  slots_.resize(static_cast<std::size_t>(body.slots));
+    : body_(body),
+      results_(results),
+      context_(context),
+      model_(body.model),
+      slots_(static_cast<std::size_t>(body.slots), body.calls.get_allocator()) {
   for (const SlotError& slot : body.errors) {
     slots_[static_cast<std::size_t>(slot.slot)] = {.error = &slot.error, .decoded = false};
   }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory_resource>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,7 +40,7 @@ class Answer {
 
   const DecodedBody& body() const { return body_; }
   const AnswerContext& context() const { return context_; }
-  const std::vector<AnswerSlot>& slots() const { return slots_; }
+  const std::pmr::vector<AnswerSlot>& slots() const { return slots_; }
   std::int64_t failed() const { return failed_; }
   std::int64_t succeeded() const { return body_.slots - failed_; }
   std::span<const CallResult> results() const { return results_; }
@@ -59,7 +60,7 @@ class Answer {
   std::span<const CallResult> results_;
   const AnswerContext& context_;
   engine::ModelLease model_;
-  std::vector<AnswerSlot> slots_;
+  std::pmr::vector<AnswerSlot> slots_;  // where the body is
   std::int64_t failed_ = 0;
 };
 

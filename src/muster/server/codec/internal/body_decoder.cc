@@ -230,7 +230,8 @@ BodyDecoder::NamedModel& BodyDecoder::Load(const Names& names) {
     model.error = std::move(lease).error();
     return model;
   }
-  if (Status check = model.rows.emplace(*std::move(lease), reader_).Check(); !check) {
+  if (Status check = model.rows.emplace(*std::move(lease), reader_, context_.memory).Check();
+      !check) {
     model.error = std::move(check).error();
     model.rows.reset();
   }

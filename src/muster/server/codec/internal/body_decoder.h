@@ -2,6 +2,7 @@
 
 #include <list>
 #include <map>
+#include <memory_resource>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,7 +17,11 @@ namespace muster::server::codec::internal {
 class BodyDecoder {
  public:
   BodyDecoder(JsonReader& reader, const DecodeContext& context, const ModelResolver& resolve)
-      : reader_(reader), context_(context), resolve_(resolve) {}
+      : reader_(reader),
+        context_(context),
+        resolve_(resolve),
+        body_{.calls = std::pmr::vector<PredictCall>(context.memory)},
+        models_(context.memory) {}
 
   base::Result<DecodedBody> Decode(BodyFields fields);
 
@@ -57,7 +62,7 @@ class BodyDecoder {
   DecodedBody body_;
   Names names_;  // of the body as a whole
   std::map<Names, NamedModel*> by_name_;
-  std::list<NamedModel> models_;
+  std::pmr::list<NamedModel> models_;
   const Names* last_names_ = nullptr;  // most items name the model of the item before
   NamedModel* last_ = nullptr;
 };

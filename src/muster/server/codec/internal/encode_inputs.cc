@@ -36,14 +36,15 @@ void WriteDims(JsonWriter& w, const Dims& dims) {
 }
 
 /// A list for the only tensor, an object by name for several, null for none.
-template <class NameOf>
-void WriteShapes(JsonWriter& w, const std::vector<Dims>& shapes, NameOf name_of) {
-  if (shapes.empty()) return w.Null();
-  if (shapes.size() == 1) return WriteDims(w, shapes[0]);
+template <class DimsOf>
+void WriteShapes(JsonWriter& w, const std::vector<model::TensorSpec>& specs, std::size_t count,
+                 DimsOf dims_of) {
+  if (count == 0) return w.Null();
+  if (count == 1) return WriteDims(w, dims_of(0));
   w.BeginObject();
-  for (std::size_t i = 0; i < shapes.size(); ++i) {
-    w.AnyKey(name_of(i));
-    WriteDims(w, shapes[i]);
+  for (std::size_t i = 0; i < count; ++i) {
+    w.AnyKey(i < specs.size() ? std::string_view(specs[i].name) : std::string_view());
+    WriteDims(w, dims_of(i));
   }
   w.EndObject();
 }
@@ -166,12 +167,9 @@ class InputsEncoder {
     w_.String(answer_.model()->version);
     const model::ModelSpec& spec = answer_.model()->spec;
     w_.Key("input_shape");
-    WriteShapes(w_, InputShapes(),
-                [&](std::size_t i) { return std::string_view(spec.inputs[i].name); });
+    WriteShapes(w_, spec.inputs, InputCount(), [this](std::size_t i) { return InputDims(i); });
     w_.Key("output_shape");
-    WriteShapes(w_, OutputShapes(), [&](std::size_t i) {
-      return i < spec.outputs.size() ? std::string_view(spec.outputs[i].name) : std::string_view();
-    });
+    WriteShapes(w_, spec.outputs, OutputCount(), [this](std::size_t i) { return OutputDims(i); });
     w_.Key("batch_size");
     w_.Number(answer_.batch_size());
     if (nonfinite_) {
@@ -181,29 +179,39 @@ class InputsEncoder {
     ProcessingTime();
   }
 
-  std::vector<Dims> InputShapes() const {
-    std::vector<Dims> shapes;
-    for (const PredictCall& call : answer_.body().calls) {
-      shapes.resize(call.input_shapes.size());
-      for (std::size_t i = 0; i < shapes.size(); ++i) {
-        shapes[i].Add(call.input_shapes[i], call.rows);
-      }
-    }
-    return shapes;
+  std::size_t InputCount() const {
+    const auto& calls = answer_.body().calls;
+    return calls.empty() ? 0 : calls.front().input_shapes.size();
   }
 
-  std::vector<Dims> OutputShapes() const {
-    std::vector<Dims> shapes;
+  Dims InputDims(std::size_t i) const {
+    Dims dims;
+    for (const PredictCall& call : answer_.body().calls) {
+      dims.Add(call.input_shapes[i], call.rows);
+    }
+    return dims;
+  }
+
+  template <class Visit>
+  void EachPart(Visit visit) const {
     for (const CallResult& result : answer_.results()) {
       if (!result) continue;
-      for (const batching::WorkPart& part : result->work.parts) {
-        shapes.resize(part.outputs.size());
-        for (std::size_t i = 0; i < shapes.size(); ++i) {
-          shapes[i].Add(part.outputs[i].shape(), part.rows);
-        }
-      }
+      for (const batching::WorkPart& part : result->work.parts) visit(part);
     }
-    return shapes;
+  }
+
+  std::size_t OutputCount() const {
+    std::size_t count = 0;
+    EachPart([&](const batching::WorkPart& part) { count = part.outputs.size(); });
+    return count;
+  }
+
+  Dims OutputDims(std::size_t i) const {
+    Dims dims;
+    EachPart([&](const batching::WorkPart& part) {
+      if (i < part.outputs.size()) dims.Add(part.outputs[i].shape(), part.rows);
+    });
+    return dims;
   }
 
   void BatchInfo() {

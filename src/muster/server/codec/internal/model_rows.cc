@@ -23,8 +23,9 @@ std::string InputNames(const model::ModelSpec& spec) {
 
 }  // namespace
 
-ModelRows::ModelRows(engine::ModelLease model, JsonReader& reader)
-    : model_(std::move(model)), reader_(reader) {
+ModelRows::ModelRows(engine::ModelLease model, JsonReader& reader,
+                     std::pmr::memory_resource* memory)
+    : model_(std::move(model)), reader_(reader), groups_(memory) {
   for (const model::TensorSpec& input : model_->spec.inputs) {
     for (const model::Dim& dim : model::RowDims(model_->spec, input)) dynamic_ |= dim.dynamic();
   }
@@ -191,7 +192,7 @@ void ModelRows::Commit(std::int64_t slot) {
 }
 
 std::size_t ModelRows::GroupFor() {
-  const std::vector<Column>& here = current().columns;
+  const std::pmr::vector<Column>& here = current().columns;
   const bool first = current().slots.empty();
   const auto fits = [](const Column& column) { return column.PendingFits(); };
   if (!first && std::all_of(here.begin(), here.end(), fits)) return current_;
@@ -212,7 +213,9 @@ std::size_t ModelRows::GroupFor() {
 }
 
 std::size_t ModelRows::NewGroup() {
-  Group& group = groups_.emplace_back();
+  std::pmr::memory_resource* const memory = groups_.get_allocator().resource();
+  groups_.push_back({std::pmr::vector<Column>(memory), std::pmr::vector<std::int64_t>(memory)});
+  Group& group = groups_.back();
   group.columns.reserve(model_->spec.inputs.size());
   for (const model::TensorSpec& input : model_->spec.inputs) {
     group.columns.emplace_back(model_->spec, input, reader_.body_bytes());
@@ -220,19 +223,20 @@ std::size_t ModelRows::NewGroup() {
   return groups_.size() - 1;
 }
 
-void ModelRows::Finish(std::vector<PredictCall>& calls) {
+void ModelRows::Finish(std::pmr::vector<PredictCall>& calls) {
   for (Group& group : groups_) {
     if (group.slots.empty()) continue;
-    PredictCall& call = calls.emplace_back();
-    call.model = model_;
-    call.rows = static_cast<std::int64_t>(group.slots.size());
-    call.inputs.reserve(model_->spec.inputs.size());
-    call.input_shapes.reserve(model_->spec.inputs.size());
+    calls.push_back({.model = model_,
+                     .rows = static_cast<std::int64_t>(group.slots.size()),
+                     .slots = std::move(group.slots),
+                     .input_shapes = std::pmr::vector<tensor::Shape>(calls.get_allocator())});
+    PredictCall& call = calls.back();
+    call.inputs.reserve(group.columns.size());
+    call.input_shapes.reserve(group.columns.size());
     for (Column& column : group.columns) {
       call.inputs.push_back(column.Finish(call.rows));
       call.input_shapes.push_back(call.inputs.back().shape());
     }
-    call.slots = std::move(group.slots);
   }
   groups_.clear();
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory_resource>
 #include <optional>
 #include <vector>
 
@@ -17,8 +18,8 @@ namespace muster::server::codec::internal {
 /// its calls: one call, or one per row shape where the model leaves extents open.
 class ModelRows {
  public:
-  /// `reader` outlives this.
-  ModelRows(engine::ModelLease model, JsonReader& reader);
+  /// `reader` outlives this, `memory` the calls too.
+  ModelRows(engine::ModelLease model, JsonReader& reader, std::pmr::memory_resource* memory);
   /// Whether the model takes JSON at all. Errors: TYPE.
   base::Status Check() const;
   const engine::ModelLease& model() const { return model_; }
@@ -28,13 +29,13 @@ class ModelRows {
   /// in the value validated and nothing of it kept.
   base::Status Add(od::value value, std::int64_t slot, std::size_t depth, const Path& path);
   /// Adds the calls; nothing is left here.
-  void Finish(std::vector<PredictCall>& calls);
+  void Finish(std::pmr::vector<PredictCall>& calls);
 
  private:
   /// A call in the making.
   struct Group {
-    std::vector<Column> columns;
-    std::vector<std::int64_t> slots;
+    std::pmr::vector<Column> columns;
+    std::pmr::vector<std::int64_t> slots;
   };
 
   base::Status Decode(od::value value, std::size_t depth, const Path& path);
@@ -60,7 +61,7 @@ class ModelRows {
   NameIndex features_;
   bool dynamic_ = false;
   int hints_left_ = 16;  // "did you mean" costs a comparison with every name
-  std::vector<Group> groups_;
+  std::pmr::vector<Group> groups_;
   std::size_t current_ = 0;  // where the next row is decoded to, in the hope that it belongs there
   std::map<std::vector<std::int64_t>, std::size_t> by_extents_;
 };
