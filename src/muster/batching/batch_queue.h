@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "muster/base/clock.h"
+#include "muster/base/recycled.h"
 #include "muster/base/result.h"
 #include "muster/batching/policy.h"
 #include "muster/batching/work.h"
@@ -30,7 +31,7 @@ struct Slice {
 
 /// Rows that will go into one run together; all of one shape signature.
 struct FormedBatch {
-  std::vector<Slice> slices;
+  base::RecycledVector<Slice> slices;
   std::uint64_t number = 0;  ///< for EndRun
   std::int64_t rows = 0;
   base::TimePoint formed;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "muster/base/clock.h"
+#include "muster/base/recycled.h"
 
 namespace muster::batching {
 
@@ -56,7 +57,8 @@ class DeficitRoundRobin {
 
   const base::Duration quantum_;
   std::vector<Flow> flows_;
-  std::deque<FlowId> ring_;  // flows that wait, the one whose turn it is in front
+  std::deque<FlowId, base::Recycled<FlowId>>
+      ring_;  // flows that wait, the one whose turn it is in front
   std::uint64_t round_ = 1;
   std::uint64_t epoch_ = 1;
 };

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <cstddef>
-#include <vector>
 
+#include "muster/base/recycled.h"
 #include "muster/batching/internal/pending.h"
 
 namespace muster::batching {
@@ -13,7 +13,7 @@ class Deliveries {
  public:
   void Add(PendingPtr pending) { pending_.push_back(std::move(pending)); }
   bool empty() const { return pending_.empty(); }
-  std::vector<PendingPtr>& pending() { return pending_; }
+  base::RecycledVector<PendingPtr>& pending() { return pending_; }
   void Take(Deliveries other);
   /// Posts all and is empty again.
   void Post() { PostElsewhere(nullptr); }
@@ -26,7 +26,7 @@ class Deliveries {
   static void PostFromStopCallback(PendingPtr pending);
 
  private:
-  std::vector<PendingPtr> pending_;
+  base::RecycledVector<PendingPtr> pending_;
 };
 
 }  // namespace muster::batching

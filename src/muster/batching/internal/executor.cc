@@ -106,7 +106,7 @@ void Executor::Execute(const FormedBatch& batch) {
 }
 
 void Executor::Settle(const RunOutcome& run, std::span<const Slice> slices, Deliveries& answers) {
-  std::vector<WorkPart> parts = PartsOf(*run.outputs, slices);
+  base::RecycledVector<WorkPart> parts = PartsOf(*run.outputs, slices);
   dispatch_.Succeed(run.info, slices, parts, answers);
 }
 

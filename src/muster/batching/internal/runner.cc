@@ -214,8 +214,9 @@ Tensor Runner::BatchTensor(std::size_t input, const Tensor& like, std::int64_t r
   return Tensor::View(like.dtype(), shape, buffer).value();
 }
 
-std::vector<WorkPart> PartsOf(const std::vector<Tensor>& outputs, std::span<const Slice> slices) {
-  std::vector<WorkPart> parts;
+base::RecycledVector<WorkPart> PartsOf(const std::vector<Tensor>& outputs,
+                                       std::span<const Slice> slices) {
+  base::RecycledVector<WorkPart> parts;
   parts.reserve(slices.size());
   std::int64_t row = 0;
   for (const Slice& slice : slices) {

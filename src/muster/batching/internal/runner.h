@@ -70,7 +70,7 @@ class Runner {
 };
 
 /// What of a run's outputs belongs to each of its slices, as views.
-std::vector<WorkPart> PartsOf(const std::vector<tensor::Tensor>& outputs,
-                              std::span<const Slice> slices);
+base::RecycledVector<WorkPart> PartsOf(const std::vector<tensor::Tensor>& outputs,
+                                       std::span<const Slice> slices);
 
 }  // namespace muster::batching
