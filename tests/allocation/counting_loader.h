@@ -45,6 +45,7 @@ class CountingLoader : public model::ModelLoader {
       instance_->Start(run, inputs, counted);
     }
     void Cancel(model::RunId run) noexcept override { instance_->Cancel(run); }
+    bool completes_inline() const override { return instance_->completes_inline(); }
 
    private:
     std::unique_ptr<model::Instance> instance_;

@@ -37,7 +37,7 @@ std::string OutputRefusal(const registry::ServedVersion& version, std::string_vi
   return chosen ? "chose " + std::to_string(*chosen) : chosen.error().message;
 }
 
-engine::PredictResponse Answered(std::vector<batching::WorkPart> parts) {
+engine::PredictResponse Answered(base::RecycledVector<batching::WorkPart> parts) {
   engine::PredictResponse response;
   response.model = Iris();
   response.work.parts = std::move(parts);
@@ -68,8 +68,8 @@ TEST(DecodeRaw, TakesTheBytesAsRowsOfTheOnlyInput) {
   ASSERT_EQ(body->calls.size(), 1u);
   const PredictCall& call = body->calls[0];
   EXPECT_EQ(call.rows, 2);
-  EXPECT_EQ(call.slots, (std::vector<std::int64_t>{0, 1}));
-  EXPECT_EQ(call.input_shapes, (std::vector<tensor::Shape>{{2, 4}}));
+  EXPECT_EQ(call.slots, (std::pmr::vector<std::int64_t>{0, 1}));
+  EXPECT_EQ(call.input_shapes, (std::pmr::vector<tensor::Shape>{{2, 4}}));
   EXPECT_EQ(Values<float>(call.inputs[0]), (std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8}));
 }
 
@@ -266,9 +266,10 @@ TEST(EncodeRaw, RefusesRowsOfDifferentShapes) {
 
 TEST(EncodeRaw, BelievesNoBackendThatLeavesRowsOut) {
   std::string out;
-  for (auto parts : {std::vector<batching::WorkPart>{},
-                     std::vector<batching::WorkPart>{{0, 1, {Tensor::Of<float>({1}, {1})}}},
-                     std::vector<batching::WorkPart>{{0, 2, {}}}}) {
+  for (auto parts :
+       {base::RecycledVector<batching::WorkPart>{},
+        base::RecycledVector<batching::WorkPart>{{0, 1, {Tensor::Of<float>({1}, {1})}}},
+        base::RecycledVector<batching::WorkPart>{{0, 2, {}}}}) {
     const auto answer = EncodeRaw(out, Body(2), Answered(std::move(parts)), 0);
     ASSERT_FALSE(answer);
     EXPECT_EQ(answer.error().Reason(), "BACKEND_INVALID");
