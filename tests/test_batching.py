@@ -240,7 +240,7 @@ def test_a_model_that_mixes_rows_is_never_batched(serve):
 def test_a_model_that_is_not_batched_has_room_for_as_many_waiting_rows_as_others():
     with Server(MODELS / "mixes_rows") as server:
         batching = server.model("mixes_rows")["batching"]
-        assert batching["max_queue_rows"] == max(512, 2 * 64 * batching["instances"])
+        assert batching["max_queue_rows"] == max(4096, 2 * 64 * batching["instances"])
 
 
 def test_a_model_that_answers_other_rows_than_it_is_asked_is_never_batched():

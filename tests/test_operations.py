@@ -245,7 +245,7 @@ def test_a_model_shows_its_versions_batching_and_counters(fresh):
     assert batching["batchable"] is True
     assert batching["max_batch_size"] == 64
     assert batching["instances"] >= 1
-    assert batching["max_queue_rows"] == max(512, 2 * 64 * batching["instances"])
+    assert batching["max_queue_rows"] == max(4096, 2 * 64 * batching["instances"])
     assert batching["batch_invariant"]["enforced"] is False
     assert batching["runs"] == batching["failed_runs"] == batching["running"] == 0
     assert batching["queue_wait"]["count"] == batching["run_time"]["count"] == 0
