@@ -39,9 +39,19 @@ base::Status BatchQueue::Impl::Admit(const Pending& pending) {
   if (!fits && requests > 0) return Full(pending);
   if (!options.refuse_late || item.deadline == base::kNever || bucket == nullptr) return {};
   const base::Duration left = item.deadline - now;
+  if (HasPlenty(left, item.rows, *bucket)) return {};
   const base::Duration expected = SoonestAnswer(pending, *bucket);
   if (expected > left) return Late(pending, expected - left);
   return {};
+}
+
+// Twice as long as all that waits and a full run for each instance would take on one instance: most
+// requests have so much time, and the closer look costs more than their place in a batch.
+bool BatchQueue::Impl::HasPlenty(base::Duration left, std::int64_t more,
+                                 const Bucket& bucket) const {
+  const std::int64_t runs = options.max_run_rows * (options.instances + 1);
+  const double ahead = work + bucket.row_nanos * static_cast<double>(more + runs);
+  return static_cast<double>(left.count()) > 2 * ahead;
 }
 
 base::Error BatchQueue::Impl::Full(const Pending& pending) const {

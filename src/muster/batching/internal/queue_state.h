@@ -65,6 +65,7 @@ struct BatchQueue::Impl {
 
   // Admission.
   base::Status Admit(const Pending& pending);
+  bool HasPlenty(base::Duration left, std::int64_t more, const Bucket& bucket) const;
   base::Error Full(const Pending& pending) const;
   base::Error Late(const Pending& pending, base::Duration too_late) const;
   std::chrono::milliseconds TimeToDrain() const;

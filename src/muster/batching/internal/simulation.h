@@ -161,8 +161,7 @@ class Simulation {
   std::gamma_distribution<double> gap_;
   BatchQueue queue_;
   std::priority_queue<Running> runs_;
-  const tensor::TensorList inputs_ = {
-      tensor::Tensor::Allocate(tensor::DType::kFp32, {1, 1})};
+  const tensor::TensorList inputs_ = {tensor::Tensor::Allocate(tensor::DType::kFp32, {1, 1})};
   SimulationResult result_;
 };
 

@@ -24,8 +24,9 @@ class WorkRate {
   }
 
  private:
+  // Not for every request: within a millisecond the memory fades by half a percent.
   void Fade(base::TimePoint now) {
-    if (now <= last_) return;
+    if (now - last_ < std::chrono::milliseconds(1)) return;
     const auto gap = static_cast<double>((now - last_).count());
     last_ = now;
     if (work_ > 0) work_ *= std::exp(-gap / static_cast<double>(kMemory.count()));
