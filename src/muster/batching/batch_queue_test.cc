@@ -72,6 +72,29 @@ TEST(BatchQueue, TakesOneRequestARunUnderPolicyNone) {
   EXPECT_THAT(PopAll(queue, kStart), ElementsAre(3, 1, 8, 2));
 }
 
+// Runs of up to 8 rows take 10 ms a row, and twice as much is offered as can be done: the head is
+// given up, but not for a batch of several others.
+TEST(BatchQueue, TakesOneRequestARunUnderPolicyNoneThoughOthersAreGivenUp) {
+  BatchQueue queue({.max_rows = 1000, .instances = 2, .refuse_late = false}, None(8));
+  ASSERT_TRUE(queue.Push(Request({.rows = 4}), kStart));
+  ASSERT_TRUE(queue.Push(Request({.rows = 1}), kStart));
+  const std::uint64_t large = queue.PopReady(kStart, nullptr).number;
+  const std::uint64_t small = queue.PopReady(kStart, nullptr).number;
+  queue.EndRun(small, 10ms, At(10ms));
+  queue.EndRun(large, 40ms, At(40ms));
+  ASSERT_TRUE(queue.Push(Request({.rows = 1}), At(40ms)));
+  ASSERT_TRUE(queue.PopReady(At(40ms), nullptr));
+
+  const PendingPtr late = Request({.rows = 4, .deadline = At(65ms)});
+  ASSERT_TRUE(queue.Push(late, At(40ms)));
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(queue.Push(Request({.deadline = At(10s)}), At(40ms)));
+  }
+  const FormedBatch batch = queue.PopReady(At(40ms), nullptr);
+  EXPECT_THAT(queue.RemoveDead(At(40ms)), ElementsAre(late));
+  EXPECT_EQ(batch.slices.size(), 1u);
+}
+
 TEST(BatchQueue, TakesOneRowARunWhereTheModelDoes) {
   BatchQueue queue(kRoomy, Adaptive(1));
   ASSERT_TRUE(queue.Push(Request({.rows = 3}), kStart));
