@@ -392,6 +392,21 @@ TEST(BatchQueue, RowsThatWaitAlreadyAreIsolatedToo) {
   EXPECT_THAT(RequestsOf(queue.PopReady(kStart, nullptr)), ElementsAre(good.get()));
 }
 
+TEST(BatchQueue, WhatIsIsolatedWhileItWaitsIsNoWorkOnceItHasLeft) {
+  BatchQueue queue({.max_rows = 12}, Adaptive(4));
+  ASSERT_TRUE(queue.Push(Request({.rows = 4}), kStart));
+  queue.EndRun(queue.PopReady(kStart, nullptr).number, 20ms, At(20ms));
+  ASSERT_TRUE(queue.Push(Request({.rows = 4}), At(20ms)));
+  ASSERT_TRUE(queue.PopReady(At(20ms), nullptr));
+
+  const PendingPtr bad = Request({.rows = 8, .client = "bad"});
+  ASSERT_TRUE(queue.Push(bad, At(20ms)));
+  ASSERT_TRUE(queue.Push(Request({.rows = 4}), At(20ms)));
+  queue.IsolateClient("bad", At(20ms));
+  ASSERT_TRUE(queue.Remove(bad));
+  EXPECT_EQ(queue.Push(Request({.rows = 9}), At(20ms)).error().retry_after, 20ms);
+}
+
 TEST(BatchQueue, IsolationEnds) {
   BatchQueue queue({.max_rows = 100, .isolate_for = 1000ms}, Adaptive(8));
   queue.IsolateClient("bad", kStart);
