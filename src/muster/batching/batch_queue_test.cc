@@ -463,6 +463,22 @@ TEST(BatchQueue, ForgetsShapesNobodySendsAnyMore) {
   EXPECT_EQ(queue.PopReady(kStart, nullptr).rows, 1);
 }
 
+// A shape learns for as long as it is used, whatever else was tried before.
+TEST(BatchQueue, RemembersHowLongTheLatestShapesTake) {
+  BatchQueue queue({.max_rows = 100}, Adaptive(1));
+  for (std::int64_t width = 1; width < 40; ++width) {
+    ASSERT_TRUE(queue.Push(Request({.width = width}), kStart));
+    queue.EndRun(queue.PopReady(kStart, nullptr).number, 1ms, kStart);
+  }
+  ASSERT_TRUE(queue.Push(Request({.width = 100}), kStart));
+  queue.EndRun(queue.PopReady(kStart, nullptr).number, 20ms, At(20ms));
+  ASSERT_TRUE(queue.Push(Request({.width = 100}), At(20ms)));
+  ASSERT_TRUE(queue.PopReady(At(20ms), nullptr));
+  const base::Status late = queue.Push(Request({.deadline = At(25ms), .width = 100}), At(20ms));
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().Reason(), "OVERLOADED");
+}
+
 TEST(BatchQueue, LetsGoOfWhatStillWaitsWhenDestroyed) {
   const PendingPtr request = Request();
   {
