@@ -369,6 +369,21 @@ TEST(BatchQueue, RemovesOnlyWhatIsThere) {
   EXPECT_EQ(request.use_count(), 1);
 }
 
+// The first run took 10 ms for a row: five rows are expected to be done in 50 ms.
+TEST(BatchQueue, GivesNothingUpBeforeItKnowsWhatIsOffered) {
+  BatchQueue queue(kRoomy, Adaptive(8));
+  ASSERT_TRUE(queue.Push(Request(), kStart));
+  const std::uint64_t first = queue.PopReady(kStart, nullptr).number;
+  const PendingPtr urgent = Request({.deadline = At(60ms)});
+  ASSERT_TRUE(queue.Push(urgent, kStart));
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(queue.Push(Request({.deadline = At(10s)}), kStart));
+  queue.EndRun(first, 10ms, At(10ms));
+  const FormedBatch batch = queue.PopReady(At(10ms), nullptr);
+  EXPECT_THAT(queue.RemoveDead(At(10ms)), IsEmpty());
+  EXPECT_EQ(batch.rows, 5);
+  EXPECT_EQ(batch.slices.front().pending, urgent);
+}
+
 // --- Isolated clients
 
 TEST(BatchQueue, ABadClientsRowsRunWithoutOthers) {

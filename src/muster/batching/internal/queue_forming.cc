@@ -87,9 +87,11 @@ void BatchQueue::Impl::FitDeadline(Bucket& bucket, Decision& decision) {
   decision.reason = LaunchReason::kDeadline;
 }
 
-// Whether the instances could do what has been arriving in runs of `size` rows.
+// Whether the instances could do what has been arriving in runs of `size` rows. Until rows have a
+// price nobody knows, and a single run is no reason to give anything up.
 bool BatchQueue::Impl::KeepsUp(Bucket& bucket, std::int64_t size) {
   if (size == 0) return false;
+  if (bucket.row_nanos <= 0) return true;
   const double row_nanos =
       static_cast<double>(bucket.curve->Typical(size, now).count()) / static_cast<double>(size);
   return offered.At(now) * row_nanos < options.instances * bucket.row_nanos;
