@@ -35,6 +35,7 @@ void QueueChecker::Push(const PendingPtr& pending, base::TimePoint now) {
   Require(expected == nullptr, "accepted what must be refused");
   tally_.larger_than_bound += pending->item.rows > options_.max_rows;
   entry.key.sequence = next_sequence_++;
+  if (pending->bucket != nullptr) entry.curve = pending->bucket->curve;
   waiting_.push_back(std::move(entry));
 }
 
@@ -80,7 +81,9 @@ void QueueChecker::IsolateClient(const std::string& client, base::TimePoint now)
   if (client.empty()) return;
   isolated_[client] = now + options_.isolate_for;
   for (Entry& entry : waiting_) {
-    if (entry.pending->item.client == client) entry.alone = true;
+    if (entry.pending->item.client != client) continue;
+    entry.alone = true;
+    if (entry.pending->bucket != nullptr) entry.curve = entry.pending->bucket->curve;
   }
 }
 

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -29,7 +30,8 @@ class QueueChecker {
     OrderKey key;
     base::TimePoint deadline, arrival;
     base::CancelToken cancelled;
-    bool alone;  // its client is isolated
+    bool alone;                                // its client is isolated
+    std::shared_ptr<LatencyCurve> curve = {};  // of its bucket
     std::int64_t untaken() const { return rows - taken; }
     bool live() const { return !cancelled.stop_requested(); }
   };
@@ -102,6 +104,7 @@ class QueueChecker {
   base::TimePoint NextWindow() const;
   bool AllRunnable(base::TimePoint now) const;
   Popped CollectAfterPop(base::TimePoint now);
+  bool MayBeLate(const Entry& entry) const;
   void CheckAlive(const FormedBatch& batch);
   void CheckNothingReady(const Popped& popped, base::TimePoint wake);
   void CheckBatch(const FormedBatch& batch, const Popped& popped);

@@ -307,6 +307,41 @@ TEST(QueueChecker, FindsAnIsolatedClientBesideOthers) {
               StartsWith("an isolated client's row runs beside others"));
 }
 
+/// Gives the latest request up beside every batch.
+class GivesUpOnAWhim : public Faulty {
+ public:
+  using Faulty::Faulty;
+  base::Status Push(const PendingPtr& pending, base::TimePoint now) override {
+    base::Status pushed = queue_.Push(pending, now);
+    if (pushed) latest_ = pending;
+    return pushed;
+  }
+  FormedBatch PopReady(base::TimePoint now, base::TimePoint* wake) override {
+    FormedBatch batch = queue_.PopReady(now, wake);
+    if (batch && latest_ != nullptr && queue_.Remove(latest_)) given_up_ = std::move(latest_);
+    latest_ = nullptr;
+    return batch;
+  }
+  std::vector<PendingPtr> RemoveDead(base::TimePoint now) override {
+    std::vector<PendingPtr> dead = queue_.RemoveDead(now);
+    if (given_up_ == nullptr) return dead;
+    given_up_->given_up = true;
+    dead.push_back(std::move(given_up_));
+    return dead;
+  }
+  base::TimePoint NextDeadline() override {
+    return given_up_ == nullptr ? queue_.NextDeadline() : base::TimePoint::min();
+  }
+
+ private:
+  PendingPtr latest_, given_up_;
+};
+TEST(QueueChecker, FindsARequestThatIsGivenUpForNothing) {
+  EXPECT_THAT(FirstViolation<GivesUpOnAWhim>(),
+              AnyOf(StartsWith("given up though it could not be late"),
+                    StartsWith("given up without an explicit deadline")));
+}
+
 // --- Figures and refusals
 
 class CountsWhatItRefused : public Faulty {

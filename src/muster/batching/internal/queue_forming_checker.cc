@@ -56,6 +56,7 @@ QueueChecker::Popped QueueChecker::CollectAfterPop(base::TimePoint now) {
     if (pending->given_up) {
       Require(options_.drop_late, "given up though nothing may be");
       Require(entry->key.deadline != base::kNever, "given up without an explicit deadline");
+      Require(MayBeLate(*entry), "given up though it could not be late");
       popped.given_up.push_back(*entry);
     } else {
       Require(!entry->live(), "one dies for no reason");
@@ -65,6 +66,12 @@ QueueChecker::Popped QueueChecker::CollectAfterPop(base::TimePoint now) {
   }
   Require(expired_.empty(), "an expired request is not among the dead");
   return popped;
+}
+
+// In the largest run, by the queue's own estimate.
+bool QueueChecker::MayBeLate(const Entry& entry) const {
+  if (entry.curve == nullptr || !entry.curve->known()) return false;
+  return entry.deadline < told_ + entry.curve->Upper(options_.max_run_rows, told_);
 }
 
 void QueueChecker::CheckAlive(const FormedBatch& batch) {
