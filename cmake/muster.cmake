@@ -21,8 +21,9 @@ function(muster_module name)
   file(GLOB sources CONFIGURE_DEPENDS ${dir}/*.cc ${dir}/internal/*.cc)
   file(GLOB tests CONFIGURE_DEPENDS ${dir}/*_test.cc ${dir}/internal/*_test.cc)
   file(GLOB benchmarks CONFIGURE_DEPENDS ${dir}/*_benchmark.cc)
-  # Fakes and conformance suites are for tests and stay out of the shipped library.
-  file(GLOB fakes CONFIGURE_DEPENDS ${dir}/fake_*.cc ${dir}/*conformance.cc)
+  # Fakes, conformance suites and checkers are for tests and stay out of the shipped library.
+  file(GLOB fakes CONFIGURE_DEPENDS ${dir}/fake_*.cc ${dir}/*conformance.cc
+                                    ${dir}/internal/*_checker.cc)
   list(REMOVE_ITEM fakes ${tests} "")
   list(REMOVE_ITEM sources ${tests} ${benchmarks} ${fakes} "")
   muster_module_deps(${name} deps)

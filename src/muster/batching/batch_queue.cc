@@ -128,6 +128,9 @@ void BatchQueue::IsolateClient(const std::string& client, base::TimePoint now) {
     from.Unlink(*pending);
     Bucket& to = impl_->buckets.FindOrAdd(pending->item.inputs, client);
     to.Append(*pending);
+    // Later they leave with what its rows cost.
+    impl_->AddWork(from, -pending->untaken());
+    impl_->AddWork(to, pending->untaken());
     impl_->Refile(from);
     impl_->Refile(to);
   }

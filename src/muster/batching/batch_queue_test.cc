@@ -72,6 +72,29 @@ TEST(BatchQueue, TakesOneRequestARunUnderPolicyNone) {
   EXPECT_THAT(PopAll(queue, kStart), ElementsAre(3, 1, 8, 2));
 }
 
+// Runs of up to 8 rows take 10 ms a row, and twice as much is offered as can be done: the head is
+// given up, but not for a batch of several others.
+TEST(BatchQueue, TakesOneRequestARunUnderPolicyNoneThoughOthersAreGivenUp) {
+  BatchQueue queue({.max_rows = 1000, .instances = 2, .refuse_late = false}, None(8));
+  ASSERT_TRUE(queue.Push(Request({.rows = 4}), kStart));
+  ASSERT_TRUE(queue.Push(Request({.rows = 1}), kStart));
+  const std::uint64_t large = queue.PopReady(kStart, nullptr).number;
+  const std::uint64_t small = queue.PopReady(kStart, nullptr).number;
+  queue.EndRun(small, 10ms, At(10ms));
+  queue.EndRun(large, 40ms, At(40ms));
+  ASSERT_TRUE(queue.Push(Request({.rows = 1}), At(40ms)));
+  ASSERT_TRUE(queue.PopReady(At(40ms), nullptr));
+
+  const PendingPtr late = Request({.rows = 4, .deadline = At(65ms)});
+  ASSERT_TRUE(queue.Push(late, At(40ms)));
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(queue.Push(Request({.deadline = At(10s)}), At(40ms)));
+  }
+  const FormedBatch batch = queue.PopReady(At(40ms), nullptr);
+  EXPECT_THAT(queue.RemoveDead(At(40ms)), ElementsAre(late));
+  EXPECT_EQ(batch.slices.size(), 1u);
+}
+
 TEST(BatchQueue, TakesOneRowARunWhereTheModelDoes) {
   BatchQueue queue(kRoomy, Adaptive(1));
   ASSERT_TRUE(queue.Push(Request({.rows = 3}), kStart));
@@ -346,6 +369,21 @@ TEST(BatchQueue, RemovesOnlyWhatIsThere) {
   EXPECT_EQ(request.use_count(), 1);
 }
 
+// The first run took 10 ms for a row: five rows are expected to be done in 50 ms.
+TEST(BatchQueue, GivesNothingUpBeforeItKnowsWhatIsOffered) {
+  BatchQueue queue(kRoomy, Adaptive(8));
+  ASSERT_TRUE(queue.Push(Request(), kStart));
+  const std::uint64_t first = queue.PopReady(kStart, nullptr).number;
+  const PendingPtr urgent = Request({.deadline = At(60ms)});
+  ASSERT_TRUE(queue.Push(urgent, kStart));
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(queue.Push(Request({.deadline = At(10s)}), kStart));
+  queue.EndRun(first, 10ms, At(10ms));
+  const FormedBatch batch = queue.PopReady(At(10ms), nullptr);
+  EXPECT_THAT(queue.RemoveDead(At(10ms)), IsEmpty());
+  EXPECT_EQ(batch.rows, 5);
+  EXPECT_EQ(batch.slices.front().pending, urgent);
+}
+
 // --- Isolated clients
 
 TEST(BatchQueue, ABadClientsRowsRunWithoutOthers) {
@@ -367,6 +405,21 @@ TEST(BatchQueue, RowsThatWaitAlreadyAreIsolatedToo) {
   EXPECT_EQ(queue.waiting_rows(), 3);
   EXPECT_THAT(RequestsOf(queue.PopReady(kStart, nullptr)), ElementsAre(bad1.get(), bad2.get()));
   EXPECT_THAT(RequestsOf(queue.PopReady(kStart, nullptr)), ElementsAre(good.get()));
+}
+
+TEST(BatchQueue, WhatIsIsolatedWhileItWaitsIsNoWorkOnceItHasLeft) {
+  BatchQueue queue({.max_rows = 12}, Adaptive(4));
+  ASSERT_TRUE(queue.Push(Request({.rows = 4}), kStart));
+  queue.EndRun(queue.PopReady(kStart, nullptr).number, 20ms, At(20ms));
+  ASSERT_TRUE(queue.Push(Request({.rows = 4}), At(20ms)));
+  ASSERT_TRUE(queue.PopReady(At(20ms), nullptr));
+
+  const PendingPtr bad = Request({.rows = 8, .client = "bad"});
+  ASSERT_TRUE(queue.Push(bad, At(20ms)));
+  ASSERT_TRUE(queue.Push(Request({.rows = 4}), At(20ms)));
+  queue.IsolateClient("bad", At(20ms));
+  ASSERT_TRUE(queue.Remove(bad));
+  EXPECT_EQ(queue.Push(Request({.rows = 9}), At(20ms)).error().retry_after, 20ms);
 }
 
 TEST(BatchQueue, IsolationEnds) {
@@ -423,6 +476,22 @@ TEST(BatchQueue, ForgetsShapesNobodySendsAnyMore) {
   }
   ASSERT_TRUE(queue.Push(Request({.width = 1}), kStart));
   EXPECT_EQ(queue.PopReady(kStart, nullptr).rows, 1);
+}
+
+// A shape learns for as long as it is used, whatever else was tried before.
+TEST(BatchQueue, RemembersHowLongTheLatestShapesTake) {
+  BatchQueue queue({.max_rows = 100}, Adaptive(1));
+  for (std::int64_t width = 1; width < 40; ++width) {
+    ASSERT_TRUE(queue.Push(Request({.width = width}), kStart));
+    queue.EndRun(queue.PopReady(kStart, nullptr).number, 1ms, kStart);
+  }
+  ASSERT_TRUE(queue.Push(Request({.width = 100}), kStart));
+  queue.EndRun(queue.PopReady(kStart, nullptr).number, 20ms, At(20ms));
+  ASSERT_TRUE(queue.Push(Request({.width = 100}), At(20ms)));
+  ASSERT_TRUE(queue.PopReady(At(20ms), nullptr));
+  const base::Status late = queue.Push(Request({.deadline = At(25ms), .width = 100}), At(20ms));
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().Reason(), "OVERLOADED");
 }
 
 TEST(BatchQueue, LetsGoOfWhatStillWaitsWhenDestroyed) {

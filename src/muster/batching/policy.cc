@@ -97,7 +97,8 @@ class NonePolicy final : public Policy {
   explicit NonePolicy(std::int64_t max_rows) : max_rows_(max_rows) {}
 
   Decision Decide(const BucketView& view) override {
-    return {std::min(view.head_rows, max_rows_), base::kNever, LaunchReason::kSingle};
+    return {std::min(view.head_rows, max_rows_), base::kNever, LaunchReason::kSingle,
+            /*one_request=*/true};
   }
 
  private:

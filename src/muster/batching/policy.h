@@ -30,6 +30,7 @@ struct Decision {
   std::int64_t rows = 0;
   base::TimePoint wake = base::kNever;
   LaunchReason reason = LaunchReason::kInstanceFree;
+  bool one_request = false;  ///< no rows of others beside the first's
 };
 
 /// When to launch and how many rows, given that an instance is free. Pure: no clock, no threads;

@@ -92,7 +92,10 @@ Bucket* BucketTable::Find(std::span<const tensor::Tensor> inputs, std::string_vi
 }
 
 Bucket& BucketTable::FindOrAdd(std::span<const tensor::Tensor> inputs, std::string_view client) {
-  if (Bucket* const found = Find(inputs, client)) return *found;
+  if (Bucket* const found = Find(inputs, client)) {
+    if (found->idle) UnlinkIdle(*found);
+    return *found;
+  }
   auto bucket = std::make_unique<Bucket>();
   bucket->client = client;
   bucket->hash = HashOf(inputs, client);
@@ -105,15 +108,36 @@ Bucket& BucketTable::FindOrAdd(std::span<const tensor::Tensor> inputs, std::stri
   return *last_used_;
 }
 
+// The one that has been empty for longest goes: were it the latest, whoever sends a few shapes once
+// could keep the usual ones from ever learning anything.
 void BucketTable::OnEmpty(Bucket& bucket) {
-  if (buckets_.size() <= kKept) return;
+  if (!bucket.idle) LinkIdle(bucket);
+  if (idle_ > kKept) Erase(*idle_oldest_);
+}
+
+void BucketTable::LinkIdle(Bucket& bucket) {
+  bucket.idle = true;
+  bucket.idle_older = idle_newest_;
+  (idle_newest_ != nullptr ? idle_newest_->idle_newer : idle_oldest_) = &bucket;
+  idle_newest_ = &bucket;
+  ++idle_;
+}
+
+void BucketTable::UnlinkIdle(Bucket& bucket) {
+  Bucket *const older = bucket.idle_older, *const newer = bucket.idle_newer;
+  (older != nullptr ? older->idle_newer : idle_oldest_) = newer;
+  (newer != nullptr ? newer->idle_older : idle_newest_) = older;
+  bucket.idle_older = bucket.idle_newer = nullptr;
+  bucket.idle = false;
+  --idle_;
+}
+
+void BucketTable::Erase(Bucket& bucket) {
+  UnlinkIdle(bucket);
   if (last_used_ == &bucket) last_used_ = nullptr;
   const auto [begin, end] = buckets_.equal_range(bucket.hash);
-  for (auto it = begin; it != end; ++it) {
-    if (it->second.get() != &bucket) continue;
-    buckets_.erase(it);
-    return;
-  }
+  buckets_.erase(std::find_if(
+      begin, end, [&bucket](const auto& entry) { return entry.second.get() == &bucket; }));
 }
 
 }  // namespace muster::batching

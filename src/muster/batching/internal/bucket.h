@@ -51,6 +51,11 @@ struct Bucket {
   std::size_t ready_place = kNoPlace;
   std::size_t wake_place = kNoPlace;
 
+  // While it is kept without rows: those that became empty before and after it.
+  bool idle = false;
+  Bucket* idle_older = nullptr;
+  Bucket* idle_newer = nullptr;
+
   bool empty() const { return oldest == nullptr; }
   /// Untaken rows whose turn is before `key`: O(1) where that is all, else O(requests before it).
   std::int64_t RowsBefore(const OrderKey& key) const;
@@ -59,14 +64,15 @@ struct Bucket {
   void Unlink(Pending& pending);
 };
 
-/// Finds and keeps buckets by what may share a run. Some empty ones are kept for the next request
-/// of their kind; not all, because clients choose shapes.
+/// Finds and keeps buckets by what may share a run. Those that became empty last are kept for the
+/// next request of their kind, with what they learned; not all, because clients choose shapes.
 class BucketTable {
  public:
+  /// For a request that is added to it.
   Bucket& FindOrAdd(std::span<const tensor::Tensor> inputs, std::string_view client);
   /// Null where there is none.
   Bucket* Find(std::span<const tensor::Tensor> inputs, std::string_view client);
-  /// `bucket` has become empty; it may be destroyed.
+  /// `bucket` has become empty; an empty one may be destroyed.
   void OnEmpty(Bucket& bucket);
   template <class F>
   void ForEach(F&& f) const {
@@ -75,8 +81,15 @@ class BucketTable {
 
  private:
   static constexpr std::size_t kKept = 16;
+  void LinkIdle(Bucket& bucket);
+  void UnlinkIdle(Bucket& bucket);
+  void Erase(Bucket& bucket);
+
   std::unordered_multimap<std::uint64_t, std::unique_ptr<Bucket>> buckets_;
   Bucket* last_used_ = nullptr;
+  Bucket* idle_oldest_ = nullptr;
+  Bucket* idle_newest_ = nullptr;
+  std::size_t idle_ = 0;
 };
 
 }  // namespace muster::batching

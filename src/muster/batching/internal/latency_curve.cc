@@ -21,8 +21,12 @@ constexpr int kLooksToMove = 3;
 // a small model are over in microseconds.
 constexpr auto kOldest = std::chrono::milliseconds(1);
 
+// About a day: no run is believed to take longer, so that sums of times and deadlines do not
+// overflow where a run that hung for hours is extended to a million rows.
+constexpr float kLongest = 1e14f;
+
 base::Duration Nanos(float nanos) {
-  return base::Duration(static_cast<std::int64_t>(static_cast<double>(nanos)));
+  return base::Duration(static_cast<std::int64_t>(std::min(nanos, kLongest)));
 }
 
 }  // namespace
@@ -164,8 +168,10 @@ float LatencyCurve::At(double rows, float Node::* value) const {
   if (rows >= static_cast<double>(last.rows)) {
     const auto beyond = static_cast<float>(rows - static_cast<double>(last.rows));
     if (nodes_.size() == 1) return last.*value + last.*value / last.rows * beyond;
+    // What few exceed grows no slower than what is usual, or it would fall below it.
     const Node& before = nodes_[nodes_.size() - 2];
-    return last.*value + (last.*value - before.*value) / (last.rows - before.rows) * beyond;
+    const float rise = std::max(last.*value - before.*value, last.typical - before.typical);
+    return last.*value + rise / (last.rows - before.rows) * beyond;
   }
   if (rows <= static_cast<double>(nodes_.front().rows)) return nodes_.front().*value;
   std::size_t right = 1;

@@ -96,6 +96,21 @@ TEST_F(LatencyCurveTest, ForgetsASlownessThatNothingConfirms) {
   EXPECT_LE(Typical(64), 80ms);
 }
 
+TEST_F(LatencyCurveTest, StaysFiniteWhereARunThatHungIsExtended) {
+  Feed(1, 5h);
+  EXPECT_GE(Typical(1 << 20), 5h);
+  EXPECT_LT(curve_.Upper(1 << 20, now_), 48h);
+}
+
+TEST_F(LatencyCurveTest, TheUpperTimeIsNeverBelowTheTypicalOneBeyondTheLargestSize) {
+  Feed(1, 1ms);
+  Feed(1, 10ms, 1);
+  Feed(2, 9ms);
+  EXPECT_GT(Typical(16), 10ms);
+  EXPECT_GE(curve_.Upper(16, now_), Typical(16));
+  EXPECT_LE(curve_.Lower(16, now_), Typical(16));
+}
+
 TEST_F(LatencyCurveTest, TellsTheMostRowsWithinATime) {
   FeedAll(1ms, 10ms, 64);
   EXPECT_NEAR(static_cast<double>(curve_.RowsWithin(50ms, 64, now_)), 40, 1);

@@ -11,6 +11,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kRetryWhenUnknown{100};
 constexpr milliseconds kRetryAtMost{60'000};
+constexpr double kLongestWait = 1e18;           // nanoseconds: a sum with it is still a time
 constexpr milliseconds kRetryElsewhere{1'000};  // draining: another replica, or the next process
 
 milliseconds RetryAfter(std::chrono::duration<double, std::nano> wait) {
@@ -104,10 +105,12 @@ base::Duration BatchQueue::Impl::SoonestAnswer(const Pending& pending, Bucket& b
   }
   const std::int64_t batches =
       std::max<std::int64_t>(before + pending.item.rows - 1, 0) / UsualRows(bucket);
-  const double queued = WorkOfOthersAhead(key, bucket) +
-                        static_cast<double>(batches * curve.Typical(size, now).count());
+  const double queued =
+      WorkOfOthersAhead(key, bucket) +
+      static_cast<double>(batches) * static_cast<double>(curve.Typical(size, now).count());
   return UntilInstanceFree(&UnderWay::earliest_end) +
-         base::Duration(static_cast<std::int64_t>(queued / options.instances)) +
+         base::Duration(
+             static_cast<std::int64_t>(std::min(queued / options.instances, kLongestWait))) +
          curve.Lower(size, now);
 }
 

@@ -83,13 +83,15 @@ void BatchQueue::Impl::FitDeadline(Bucket& bucket, Decision& decision) {
   if (rows > for_head) GiveUpLate(bucket, rows);
   // If even alone all would be late, one runs all the same: only a run can tell whether that is
   // still true.
-  decision = {std::max<std::int64_t>(std::max(rows, for_head), 1), base::kNever,
-              LaunchReason::kDeadline};
+  decision.rows = std::max<std::int64_t>(std::max(rows, for_head), 1);
+  decision.reason = LaunchReason::kDeadline;
 }
 
-// Whether the instances could do what has been arriving in runs of `size` rows.
+// Whether the instances could do what has been arriving in runs of `size` rows. Until rows have a
+// price nobody knows, and a single run is no reason to give anything up.
 bool BatchQueue::Impl::KeepsUp(Bucket& bucket, std::int64_t size) {
   if (size == 0) return false;
+  if (bucket.row_nanos <= 0) return true;
   const double row_nanos =
       static_cast<double>(bucket.curve->Typical(size, now).count()) / static_cast<double>(size);
   return offered.At(now) * row_nanos < options.instances * bucket.row_nanos;
@@ -149,8 +151,9 @@ FormedBatch BatchQueue::Impl::Take(Bucket& bucket, const Decision& decision) {
   while (batch.rows < decision.rows && !bucket.empty()) {
     if (DropCancelledHead(bucket)) continue;
     Pending& head = *bucket.order.top();
-    // A lower class begins with its most urgent row, which this run may make late.
-    if (batch.rows > 0 && ExplicitDeadline(head) < end) break;
+    // The head may be another than the policy saw, and shorter: what was late has been given up. A
+    // lower class begins with its most urgent row, which this run may make late.
+    if (batch.rows > 0 && (decision.one_request || ExplicitDeadline(head) < end)) break;
     batch.slices.push_back(TakeFrom(head, std::min(head.untaken(), decision.rows - batch.rows)));
     batch.rows += batch.slices.back().rows;
   }
