@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "muster/batching/batcher.h"
 #include "muster/batching/internal/batcher_test_support.h"
@@ -184,6 +186,51 @@ TEST(BatcherCaller, FiguresAreExact) {
   EXPECT_EQ(s.running, 0);
   EXPECT_EQ(s.running_rows, 0);
   EXPECT_EQ(s.waiting_rows, 0);
+}
+
+/// What policy aimd waits for after runs that were all quick.
+std::int64_t Grown(std::int64_t runs) {
+  double rows = 32;
+  for (std::int64_t i = 0; i < runs; ++i) rows = std::min(rows * 1.2, 512.0);
+  return static_cast<std::int64_t>(rows);
+}
+
+// The loop finds rows that were a full batch when they came, and no longer are: its own run has
+// made policy aimd want more. They still run when their window ends.
+TEST(BatcherCaller, RowsThatAreNoLongerEnoughForABatchAreNotForgotten) {
+  BatcherOptions policy = AdaptiveOptions(512);
+  policy.policy.kind = PolicyKind::kAimd;
+  policy.policy.max_wait = 10ms;
+  model::FakeModelOptions options = Inline();
+  options.latency = [](std::int64_t rows) { return rows == 1 ? 300ms : 0ms; };
+  CallerBench* bench_in_run = nullptr;
+  AnswerPtr meanwhile;
+  options.function = [&](float x) {
+    if (bench_in_run != nullptr) {
+      meanwhile = std::exchange(bench_in_run, nullptr)->Submit(std::vector<float>(270, 1.0f));
+    }
+    return 2 * x;
+  };
+  CallerBench bench(policy, options);
+  const int quick = 16 + TurnBudget::kEnough;
+  for (int i = 0; i < quick; ++i) {
+    bench.Await(bench.Submit(std::vector<float>(static_cast<std::size_t>(Grown(i)), 0.5f)));
+  }
+  for (int i = 0; i < 3; ++i) {  // 512 × 0.8³ = 262
+    const AnswerPtr slow = bench.Submit({1});
+    bench.clock.AwaitDeadline(bench.clock.Now() + 10ms);
+    bench.clock.Advance(10ms);
+    bench.Await(slow);
+  }
+  bench.AwaitIdle();
+  bench_in_run = &bench;
+  ASSERT_TRUE(bench.TurnWith(std::vector<float>(262, 1.0f))->done());
+  ASSERT_EQ(bench.caller_runs(), 1u);
+  ASSERT_FALSE(meanwhile->done());
+  bench.clock.AwaitDeadline(bench.clock.Now() + 10ms);
+  bench.clock.Advance(10ms);
+  bench.Await(meanwhile);
+  EXPECT_EQ((*meanwhile->result)->batch_size, 270);
 }
 
 // --- Executors run what the loop may not

@@ -78,8 +78,8 @@ void Dispatch::RunTurnEnd(base::Loop& loop, Deliveries& answers) {
       RunHere(*seat, loop, answers);
       lock.Lock();
       now = clock_.Now();
-      CollectDead(now, dead);
     }
+    CollectDead(now, dead);  // what was found while batches were formed, too
   }
   FinishResults(answers);
   answers.Take(std::move(dead));
@@ -137,8 +137,11 @@ Seat* Dispatch::Borrow(base::TimePoint now) {
     return nullptr;
   }
   FormedBatch batch = queue_.PopReady(now, nullptr);
-  if (!batch) {  // all that seemed ready had been cancelled
+  if (!batch) {
+    // What seemed ready had been cancelled, or the policy wants more by now: what is left waits for
+    // a time that nobody may have been told of.
     device_.Release(flow_, {});
+    if (Seat* const woken = ClaimSleeper(now)) woken->wake.notify_one();
     return nullptr;
   }
   StartRunning(batch);
