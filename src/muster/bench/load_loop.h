@@ -36,7 +36,8 @@ struct LoadPlan {
   base::Duration duration = std::chrono::seconds(10);
   base::Duration give_up = std::chrono::seconds(10);  ///< an unanswered request has failed
   base::Duration slo = base::Duration::max();
-  std::size_t inputs = 1;  ///< sent in turn, from first_input on
+  base::Duration slice{0};  ///< length of a Tally::slices; 0: none are counted
+  std::size_t inputs = 1;   ///< sent in turn, from first_input on
   std::size_t first_input = 0;
   double check_share = 0;  ///< of the answers 200
   /// Compares an answer with what is expected of `input`: empty, or what differs.
@@ -121,6 +122,8 @@ class LoadLoop {
   void Sweep(base::TimePoint now);
   void Fail(base::TimePoint began, Failure failure);
   void FailOldestDue(Failure failure, base::TimePoint now);
+  void CountAnswer(int status, base::Duration latency, base::TimePoint began);
+  Slice* SliceOf(base::TimePoint began);
   void Check(std::size_t input, std::string_view body);
   void FinishIfDone(base::TimePoint now);
 
