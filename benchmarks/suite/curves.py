@@ -21,7 +21,7 @@ def curve(s: Session, name: str, setting: dict[str, object], capacity: float) ->
         for load in s.pick(LOADS, [0.1, 0.3, 0.6, 0.85]):
             rate = load * capacity
             run = bench(
-                server, name, "--rate", f"{rate:g}", "-d", s.pick(2, 0.5), "--warm-up", 0.5, "--inputs", 64,
+                server, name, "--rate", f"{rate:g}", "-d", s.pick(1.5, 0.5), "--warm-up", 0.5, "--inputs", 64,
                 "--give-up-ms", 2000, timed=3,
             )  # fmt: skip
             if run["ok_share"] < 0.99 or run["p50_ms"] > 500:

@@ -57,7 +57,7 @@ class Measured:
         return good
 
     def goodput(self, server: Process, near: float, seed: int) -> float:
-        search = highest_rate(lambda rate: self.good_share(server, rate, self.case.step_s, seed), near, 1.15, 0.03)
+        search = highest_rate(lambda rate: self.good_share(server, rate, self.case.step_s, seed), near, 1.1, 0.03)
         return search.rate
 
 
@@ -123,9 +123,11 @@ def one(s: Session, case: Case):
         window, near = confirm(s, measured, best_points(points, s.pick(3, 1)), coarse.rate)
         rates: dict[str, list[float]] = {"adaptive": [], "window": []}
         with muster(with_settings(case.model, s.folder, settings(window))) as tuned:
+            servers = {"adaptive": (adaptive, coarse.rate), "window": (tuned, near)}
             for repeat in range(s.repeats):
-                rates["adaptive"].append(measured.goodput(adaptive, coarse.rate, 11 + repeat))
-                rates["window"].append(measured.goodput(tuned, near, 11 + repeat))
+                for policy, (server, first) in servers.items():
+                    begin = Spread.of(rates[policy]).median if rates[policy] else first
+                    rates[policy].append(measured.goodput(server, begin or first, 11 + repeat))
     others = {"window_16_5": settings(Window(16, 5)), "none": {"policy": "none"}}
     kept = {name: policy_rate(s, measured, near, setting) for name, setting in others.items()}
     s.note(
@@ -142,8 +144,8 @@ def one(s: Session, case: Case):
 
 
 def cases(s: Session) -> list[Case]:
-    coarse, step = s.pick((1.0, 2.0), (0.5, 0.5))
-    slow = s.pick((3.0, 5.0), (1.5, 1.5))
+    coarse, step = s.pick((1.0, 1.5), (0.4, 0.4))
+    slow = s.pick((2.0, 3.0), (1.0, 1.0))
     small = [("iris", 10, 40_000.0), ("breast_cancer_mlp", 20, 20_000.0)]
     found = [
         Case(EXAMPLES / name, slo, arrivals, rate, coarse, step)

@@ -74,7 +74,14 @@ void LoadLoop::Tick(TimePoint now) {
   FinishIfDone(now);
 }
 
+void LoadLoop::FailExpired(TimePoint now) {
+  while (IsDue(now) && now - Due(next_arrival_) > plan_.deadline) {
+    FailOldestDue(Failure::kUnsent, now);
+  }
+}
+
 void LoadLoop::SendDue(TimePoint now) {
+  FailExpired(now);
   while (IsDue(now)) {
     if (free_.empty()) return OpenForWaiting(now);
     const std::size_t connection = free_.Pop();
@@ -102,6 +109,7 @@ void LoadLoop::Use(std::size_t connection, TimePoint now) {
     c.state = State::kFree;
     return;
   }
+  FailExpired(now);
   if (!IsDue(now)) {
     c.state = State::kFree;
     free_.Push(connection);

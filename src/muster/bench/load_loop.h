@@ -36,6 +36,9 @@ struct LoadPlan {
   base::Duration duration = std::chrono::seconds(10);
   base::Duration give_up = std::chrono::seconds(10);  ///< an unanswered request has failed
   base::Duration slo = base::Duration::max();
+  /// Open loop: a request that waits longer for a connection is not sent any more, as its client
+  /// would have given up.
+  base::Duration deadline = base::Duration::max();
   base::Duration slice{0};  ///< length of a Tally::slices; 0: none are counted
   std::size_t inputs = 1;   ///< sent in turn, from first_input on
   std::size_t first_input = 0;
@@ -118,6 +121,7 @@ class LoadLoop {
   void Use(std::size_t connection, base::TimePoint now);
   void Send(std::size_t connection, base::TimePoint began, base::TimePoint now);
   void SendDue(base::TimePoint now);
+  void FailExpired(base::TimePoint now);
   void OpenForWaiting(base::TimePoint now);
   void Sweep(base::TimePoint now);
   void Fail(base::TimePoint began, Failure failure);

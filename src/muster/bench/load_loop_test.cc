@@ -359,5 +359,22 @@ TEST_F(LoadLoopTest, TimesOfAnswers503And504AreKeptApart) {
   EXPECT_EQ(tally.latency.Snapshot().count, 0u);
 }
 
+TEST_F(LoadLoopTest, RequestsThatWaitPastTheirDeadlineAreNotSent) {
+  // One connection, 10 ms a request; two are due every 10 ms, and each may wait for 15.
+  plan.connections = plan.max_connections = 1;
+  plan.warm_up = 0ms;
+  plan.deadline = 15ms;
+  wire.service = 10ms;
+  for (int i = 0; i < 20; ++i) arrivals.push_back(i * 5ms);
+  plan.arrivals = &arrivals;
+  Start();
+  Run(1s);
+  const auto unsent = tally.failures[static_cast<std::size_t>(Failure::kUnsent)];
+  EXPECT_EQ(unsent + wire.sent.size(), 20u);
+  EXPECT_GE(unsent, 8u);
+  // Late by the deadline and its own 10 ms at most, however long the overload lasts.
+  EXPECT_LE(Added().latency.max, 26'000'000u);
+}
+
 }  // namespace
 }  // namespace muster::bench

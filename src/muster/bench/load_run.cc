@@ -91,6 +91,9 @@ LoadPlan PlanOf(const Settings& settings, const Workload& work,
   plan.duration = settings.duration;
   plan.give_up = settings.give_up;
   plan.slice = settings.slice;
+  if (settings.request.timeout_ms > 0) {
+    plan.deadline = std::chrono::milliseconds(settings.request.timeout_ms);
+  }
   plan.slo = settings.slo.value_or(Duration::max());
   plan.inputs = work.messages.size();
   plan.first_input = thread * work.messages.size() / threads;

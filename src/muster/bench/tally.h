@@ -18,7 +18,7 @@ enum class Failure : std::uint8_t {
   kReset,     ///< the connection ended before the whole answer
   kTimeout,   ///< no answer within LoadPlan::give_up
   kProtocol,  ///< what came is no HTTP answer
-  kUnsent,    ///< due, but no connection was free until the end
+  kUnsent,    ///< due, but no connection was free until its deadline or the end
   kLocal,     ///< this machine ran out of descriptors or ports
 };
 inline constexpr std::size_t kFailures = 6;
