@@ -18,7 +18,7 @@ def curve(s: Session, name: str, setting: dict[str, object], capacity: float) ->
     """p50 and p99 at shares of `capacity`, until the server no longer keeps up."""
     points = []
     with muster(with_settings(EXAMPLES / name, s.folder, setting)) as server:
-        for load in s.pick(LOADS, [0.1, 0.3, 0.6, 0.85]):
+        for load in s.pick(LOADS, [0.1, 0.4, 0.8]):
             rate = load * capacity
             run = bench(
                 server, name, "--rate", f"{rate:g}", "-d", s.pick(1.5, 0.5), "--warm-up", 0.5, "--inputs", 64,

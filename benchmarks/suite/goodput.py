@@ -38,7 +38,7 @@ class Measured:
         self.case = case
         self.generator_limited = False
 
-    def good_share(self, server: Process, rate: float, seconds: float, seed: int, inputs: int = 64) -> float:
+    def good_share(self, server: Process, rate: float, seconds: float, seed: int, inputs: int = 32) -> float:
         """0 where a request that is alone is not answered in time: no rate can be good then."""
         case = self.case
         try:

@@ -3,6 +3,7 @@
 import json
 import random
 import tempfile
+from functools import partial
 
 from .figures import Spread, number
 from .load import bare_engine, bench, closed, wrk_rate
@@ -57,10 +58,11 @@ def hand_over(s: Session, runs: dict[str, list]):
 
 
 def run(s: Session):
-    servers = {"muster": muster(MODEL), "echo": echo("model", MODEL), "connection": echo("connection")}
+    starts = {"muster": partial(muster, MODEL), "echo": partial(echo, "model", MODEL)}
+    starts["connection"] = partial(echo, "connection")
     if (BUILD / "benchmarks/epoll_echo").exists():
-        servers["epoll"] = Process(BUILD / "benchmarks/epoll_echo", "0", "540")
-    with together(servers):
+        starts["epoll"] = partial(Process, BUILD / "benchmarks/epoll_echo", "0", "540")
+    with together(starts) as servers:
         for connections in (64, 256):
             runs = pairs(s, servers, connections)
             rates = {name: [run["rate"] for run in done] for name, done in runs.items()}

@@ -59,10 +59,11 @@ def bench(server: Process, model: str, *arguments: str | float, cores: str = "",
 
 
 def closed(
-    server: Process, model: str, connections: int, seconds: float, *arguments: str | float, cores: str = ""
-) -> Run:
+    server: Process, model: str, connections: int, seconds: float, *arguments: str | float, cores: str = "",
+    warm_up: float = 0.3,
+) -> Run:  # fmt: skip
     """A closed loop of which every request is answered 200."""
-    shape = ("-c", connections, "-d", seconds, "--warm-up", 0.3)
+    shape = ("-c", connections, "-d", seconds, "--warm-up", warm_up)
     run = bench(server, model, *shape, *arguments, cores=cores, timed=seconds)
     if run["ok_share"] < 1:
         raise Failure(f"closed loop of {model}: only {run['ok_share']:.2%} of the requests were answered 200")

@@ -1,5 +1,6 @@
 """Models against the combined limit: their own speed, and the echo's CPU time for each request."""
 
+from functools import partial
 from pathlib import Path
 
 from .figures import Spread, combined_limit, number
@@ -42,9 +43,12 @@ def measure(
     cores = len(limits.cores.split(","))
     name = limits.model.name
     load = "any" if cores > 1 else ""
+    seconds = max(s.seconds, 3) if kind else s.seconds  # a row takes milliseconds
     figures: dict[str, list] = {"rate": [], "bare": [], "echo_cpu_us": [], "combined": []}
     for _ in range(s.repeats):
-        run = closed(servers["muster"], name, 64, s.seconds, "--inputs", inputs, *kind, cores=load)
+        run = closed(
+            servers["muster"], name, 64, seconds, "--inputs", inputs, *kind, cores=load, warm_up=s.pick(1, 0.5)
+        )
         cpu = cpu_per_request(servers["echo"], name, 64, s.pick(2, 1), *kind, cores=load)
         figures["rate"].append(run["rate"])
         figures["bare"].append(limits.bare())
@@ -59,7 +63,8 @@ def run(s: Session):
     for name in ("breast_cancer", "breast_cancer_mlp"):
         model = EXAMPLES / name
         limits = Limits(s, model, 1, server_core(), SIZES)
-        with together({"muster": muster(model), "echo": echo("model", model)}) as servers:
+        starts = {"muster": partial(muster, model), "echo": partial(echo, "model", model)}
+        with together(starts) as servers:
             figures = measure(s, limits, servers, 512)
         s.note("models", name, figures)
         s.line(name, figures["rate"], figures["combined"])
@@ -69,7 +74,8 @@ def run_mobilenet(s: Session):
     model = require_mobilenet()
     cores = both_cores()
     limits = Limits(s, model, len(cores.split(",")), cores, [1, 2, 4])
-    with together({"muster": muster(model, cores), "echo": echo("model", model, cores=cores)}) as servers:
+    starts = {"muster": partial(muster, model, cores), "echo": partial(echo, "model", model, cores=cores)}
+    with together(starts) as servers:
         # 64 distinct images are 39 MB, more than the caches hold.
         figures = measure(s, limits, servers, 64, "--raw")
     s.note("mobilenet", "mobilenet_v2", figures)

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .figures import Failure
@@ -112,12 +112,10 @@ def with_settings(model: Path, folder: Path, settings: dict[str, object]) -> Pat
 
 
 @contextlib.contextmanager
-def together(servers: dict[str, Process]) -> Iterator[dict[str, Process]]:
-    try:
-        yield servers
-    finally:
-        for server in servers.values():
-            server.close()
+def together(starts: dict[str, Callable[[], Process]]) -> Iterator[dict[str, Process]]:
+    """Starts all of them, and ends those that started where one does not."""
+    with contextlib.ExitStack() as stack:
+        yield {name: stack.enter_context(start()) for name, start in starts.items()}
 
 
 def require_mobilenet() -> Path:
