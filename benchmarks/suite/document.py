@@ -29,7 +29,8 @@ def row(name: str, report: dict) -> str:
         ratio = f"{bold}{number(judged['median'])}{bold}"
         if kept["repeats"] > 1:
             ratio += f" ({number(judged['min'])} to {number(judged['max'])})"
-    return f"| `{name}` | {line.definition} | {measured} | {limit} | {line.target} | {ratio} | `--only {line.group}` |"
+    cells = [f"`{name}`", line.definition, measured, limit, line.target, ratio, f"`--only {line.group}`"]
+    return f"| {' | '.join(cells)} |"
 
 
 def table(report: dict) -> str:
@@ -39,7 +40,7 @@ def table(report: dict) -> str:
         if report.get("quick"):
             text = ["A quick look (`--quick`), not a measurement.", "", *text]
     text += [
-        "| line | what | measured | limit or peer | target | median (min to max) of what is judged | `benchmarks/run` |",
+        "| line | what | measured | limit or peer | target | judged: median (min to max) | `benchmarks/run` |",
         "|---|---|---|---|---|---|---|",
     ]
     text += [row(name, report) for name in LINES]

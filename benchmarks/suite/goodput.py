@@ -56,9 +56,13 @@ class Measured:
         self.generator_limited |= good < 0.99 and run.generator_was_the_limit
         return good
 
-    def goodput(self, server: Process, near: float, seed: int) -> float:
-        search = highest_rate(lambda rate: self.good_share(server, rate, self.case.step_s, seed), near, 1.1, 0.03)
-        return search.rate
+    def goodput(self, server: Process, near: float, seed: int, factor: float = 1.1, precision: float = 0.03) -> float:
+        """Searched for from `near` on."""
+
+        def good_share(rate: float) -> float:
+            return self.good_share(server, rate, self.case.step_s, seed)
+
+        return highest_rate(good_share, near, factor, precision).rate
 
 
 def windows(s: Session) -> list[Window]:
@@ -105,7 +109,7 @@ def confirm(s: Session, measured: Measured, points: list[GridPoint], near: float
 
 def policy_rate(s: Session, measured: Measured, near: float, setting: dict[str, object]) -> float:
     with muster(with_settings(measured.case.model, s.folder, setting)) as server:
-        return measured.goodput(server, near, 1)
+        return measured.goodput(server, near, 1, 1.4, 0.1)  # only drawn, and may be far from `near`
 
 
 def one(s: Session, case: Case):

@@ -64,7 +64,7 @@ LINES: dict[str, Line] = {
     **_overload("overload", "mobilenet_v2", "10"),
     "overload_iris": Line(
         "flood",
-        "`iris` at twice its capacity, or what one load core sends: right answers within 10 ms / "
+        "`iris` at twice its capacity, or at 0.9 of what could be refused: right answers within 10 ms / "
         "capacity · (1 − refusals/s · CPU time of a refusal)",
         "requests/s",
         "≥ 0.85",
@@ -79,7 +79,10 @@ LINES: dict[str, Line] = {
         "sustained", "the same: share answered in time in the worst 5 s of all seeds", "", "≥ 0.5"
     ),
     "burst": Line(
-        "sustained", "`paced` at half its capacity, twice it for 2 s: until p99 is as before, once it is over", "s", "≤ 2"
+        "sustained",
+        "`paced` at half its capacity, twice it for 2 s: until p99 is as before, once it is over",
+        "s",
+        "≤ 2",
     ),
     "storm": Line(
         "storm",

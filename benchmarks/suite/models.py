@@ -35,9 +35,7 @@ class Limits:
         return bare_engine(self.model, [self.batch], self.instances, self.seconds, self.cores)[0]["rows_per_s"]
 
 
-def measure(
-    s: Session, limits: Limits, servers: dict[str, Process], inputs: int, *kind: str
-) -> dict[str, list]:
+def measure(s: Session, limits: Limits, servers: dict[str, Process], inputs: int, *kind: str) -> dict[str, list]:
     """The server, the bare engine and the echo in turn, `repeats` times. Where the server has both
     cores the load has them too."""
     cores = len(limits.cores.split(","))
@@ -55,7 +53,8 @@ def measure(
         figures["echo_cpu_us"].append(cpu * 1e6)
         figures["combined"].append(combined_limit(figures["bare"][-1], cpu, cores))
     cpu = Spread.of(figures["echo_cpu_us"]).median
-    s.say(f"  {name}: bare {number(Spread.of(figures['bare']).median)}/s, the echo's CPU time {number(cpu)} µs a request")
+    bare = Spread.of(figures["bare"]).median
+    s.say(f"  {name}: bare {number(bare)}/s, the echo's CPU time {number(cpu)} µs a request")
     return figures
 
 

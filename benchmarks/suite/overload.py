@@ -1,10 +1,9 @@
 """Overload: what share of its capacity a server still answers in time when it is asked for more, how
 soon it turns the rest away, and how soon it is itself again."""
 
-import contextlib
 import dataclasses
 
-from .figures import Failure, combined_limit, number, settled_after
+from .figures import Failure, Spread, combined_limit, number, settled_after
 from .load import Run, bare_engine, bench, closed, cpu_per_request
 from .processes import EXAMPLES, Process, echo, muster, paced, require_mobilenet, server_core
 from .session import Session
@@ -116,26 +115,34 @@ def refusal_seconds(s: Session, name: str) -> float:
         return cpu_per_request(server, name, 64, s.pick(2, 0.5))
 
 
+def flood_small(s: Session, server: Process, name: str, slo_ms: int, refusal: float, seed: int) -> dict[str, float]:
+    """Rates of one run, and what they are of the capacity that was measured just before."""
+    capacity = closed(server, name, 256, s.seconds)["rate"]
+    rate = min(2 * capacity, 0.9 / refusal)
+    run = bench(
+        server, name, "--rate", f"{rate:g}", "--max-connections", 4096, "-d", s.seconds, "--warm-up", 0.5,
+        "--slo-ms", slo_ms, "--timeout-ms", slo_ms, "--give-up-ms", 1000, "--seed", seed, timed=s.seconds,
+    )  # fmt: skip
+    refused = run.answers(503, 504) / s.seconds
+    return {
+        "good": run["good_share"] * run["requests"] / s.seconds,
+        "limit": capacity * max(0.01, 1 - refused * refusal),
+        "asked": rate / capacity,
+        "answered": run.answers(200, 503, 504) / s.seconds / capacity,
+        "generator_lag_p99_ms": run["lag_p99_ms"],
+    }
+
+
 def run_flood(s: Session):
-    """Models so small that the load generator, too, is near its limit: as far as one core of it reaches."""
-    for name, slo in (("iris", 10), ("breast_cancer_mlp", 20)):
+    """Models so small that a refusal costs nearly as much as an answer: no more is asked than could be refused."""
+    for name, slo_ms in (("iris", 10), ("breast_cancer_mlp", 20)):
         refusal = refusal_seconds(s, name)
-        good, limits, reached = [], [], []
-        with contextlib.ExitStack() as stack:
-            server = stack.enter_context(muster(EXAMPLES / name))
-            for repeat in range(s.repeats):
-                capacity = closed(server, name, 256, s.seconds)["rate"]
-                run = bench(
-                    server, name, "--rate", f"{2 * capacity:g}", "-d", s.seconds, "--warm-up", 0.5, "--slo-ms", slo,
-                    "--timeout-ms", slo, "--give-up-ms", 1000, "--seed", repeat + 1, timed=s.seconds,
-                )  # fmt: skip
-                refused = run.answers(503, 504) / s.seconds
-                good.append(run["good_share"] * run["requests"] / s.seconds)
-                limits.append(capacity * max(0.01, 1 - refused * refusal))
-                reached.append((run.answers(200, 503, 504) / s.seconds) / capacity)
-        s.note("flood", name, {"refusal_us": refusal * 1e6, "good": good, "limits": limits, "answered": reached})
+        with muster(EXAMPLES / name) as server:
+            runs = [flood_small(s, server, name, slo_ms, refusal, repeat + 1) for repeat in range(s.repeats)]
+        s.note("flood", name, {"refusal_us": refusal * 1e6, "runs": runs})
+        middle = {key: Spread.of([run[key] for run in runs]).median for key in runs[0]}
         s.line(
-            f"overload_{name}", good, limits,
-            f"asked 2× the capacity, answered {min(reached):.2f} to {max(reached):.2f} of it; "
-            f"a refusal costs {refusal * 1e6:.1f} µs",
+            f"overload_{name}", [run["good"] for run in runs], [run["limit"] for run in runs],
+            f"asked {middle['asked']:.2f} of the capacity, answered {middle['answered']:.2f}; "
+            f"a refusal costs {refusal * 1e6:.1f} µs; the generator's lag {number(middle['generator_lag_p99_ms'])} ms",
         )  # fmt: skip
