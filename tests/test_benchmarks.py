@@ -13,7 +13,7 @@ from support import PATIENCE, environment
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "benchmarks"))
 
-from suite import document, figures, lines, plot, sustained  # noqa: E402
+from suite import document, figures, lines, plot, session, sustained  # noqa: E402
 from suite.figures import GridPoint, Spread, Window  # noqa: E402
 from suite.session import Session  # noqa: E402
 
@@ -47,11 +47,11 @@ def test_targets_are_bounds(value, target, met):
 
 
 def test_a_line_is_judged_by_the_median_ratio_where_it_has_a_limit(capsys, tmp_path):
-    session = Session(1, 3, False, tmp_path)
-    session.line("iris_64", [80.0, 90.0, 95.0], [100.0, 100.0, 100.0])
-    session.line("start", [120.0])
-    assert session.lines["iris_64"]["ratio"] == {"min": 0.8, "median": 0.9, "max": 0.95}
-    assert session.lines["iris_64"]["met"] and not session.lines["start"]["met"]
+    s = Session(1, 3, False, tmp_path)
+    s.line("iris_64", [80.0, 90.0, 95.0], [100.0, 100.0, 100.0])
+    s.line("start", [120.0])
+    assert s.lines["iris_64"]["ratio"] == {"min": 0.8, "median": 0.9, "max": 0.95}
+    assert s.lines["iris_64"]["met"] and not s.lines["start"]["met"]
     assert "90.0 / 100 requests/s = 0.900 (target ≥ 0.85: met" in capsys.readouterr().out
 
 
@@ -149,6 +149,7 @@ def test_plots_are_small_well_formed_and_the_same_every_time():
     texts = ["".join(element.itertext()) for element in tree.iter("{http://www.w3.org/2000/svg}text")]
     assert {"a < b & c", "window <16> & 5 ms", "latency, ms", "p99"} <= set(texts)
     assert len(drawn) < 30_000
+    # The picture, a bar each, and the legend.
     bars = plot.bar_plot("goodput", "", ["a", "b"], [("iris", "poisson", [100.0, 80.0]), ("mlp", "x", [10.0, 20.0])])
     assert len(list(ElementTree.fromstring(bars).iter("{http://www.w3.org/2000/svg}rect"))) == 1 + 4 + 2
 
@@ -196,6 +197,12 @@ def test_every_line_has_a_row_whether_measured_or_not():
     for name in lines.LINES:
         assert table.count(f"| `{name}` |") == 1
     assert "| – | – |" in table
+
+
+def test_a_busy_machine_is_named():
+    about = {"cpu": "x", "cores": 2, "memory_gib": 1, "kernel": "k", "commit": "c", "date": "d", "command": "r"}
+    assert "NOT QUIET: load average 3" in session.origin_text(about | {"load_average": 3})
+    assert "NOT QUIET" not in session.origin_text(about | {"load_average": 0.2})
 
 
 def test_a_page_without_markers_is_left_alone(tmp_path):

@@ -113,7 +113,7 @@ def latency_plot(title: str, subtitle: str, curves: list[Curve]) -> str:
         svg.text(px(i * step), HEIGHT - BOTTOM + 19, short(i * step), "middle")
     svg.line(LEFT, HEIGHT - BOTTOM, WIDTH - RIGHT, HEIGHT - BOTTOM, INK)
     svg.text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 14, "requests/s (open loop, poisson)", "middle")
-    svg.text(20, (TOP + HEIGHT - BOTTOM) / 2, "latency, ms", "middle", turn=True)
+    svg.text(16, (TOP + HEIGHT - BOTTOM) / 2, "latency, ms", "middle", turn=True)
     for curve, colour in zip(curves, COLOURS):
         if curve.x:
             svg.path([(px(x), py(y)) for x, y in zip(curve.x, curve.dashed)], colour, "5 4")
@@ -123,12 +123,12 @@ def latency_plot(title: str, subtitle: str, curves: list[Curve]) -> str:
 
 
 def bar_plot(title: str, subtitle: str, bars: list[str], groups: list[tuple[str, str, list[float]]]) -> str:
-    """`groups`: two lines of name and a value a bar, shown relative to the group's first."""
+    """`groups`: two lines of name and a value a bar, shown relative to the group's largest."""
     svg = Svg(title, subtitle)
-    shares = [[v / values[0] if values[0] > 0 else 0 for v in values] for _, _, values in groups]
+    shares = [[v / max(values) if v > 0 else 0 for v in values] for _, _, values in groups]
     if not shares:
         raise ValueError("no group of bars")
-    top = max(1.1, max(max(row) for row in shares) * 1.1)
+    top = 1.1  # room for the figures above the bars
     floor = HEIGHT - BOTTOM
 
     def py(share: float) -> float:
@@ -149,7 +149,7 @@ def bar_plot(title: str, subtitle: str, bars: list[str], groups: list[tuple[str,
         svg.text(left + room * 0.45, floor + 18, name, "middle", size=11)
         svg.text(left + room * 0.45, floor + 34, detail, "middle", size=10, colour="#555555")
     svg.line(LEFT, floor, WIDTH - RIGHT, floor, INK)
-    svg.text(20, (TOP + floor) / 2, "of adaptive's goodput", "middle", turn=True)
+    svg.text(16, (TOP + floor) / 2, "of the best policy's goodput", "middle", turn=True)
     svg.legend(bars, dashes=False)
     return str(svg)
 

@@ -81,6 +81,7 @@ def origin(command: list[str]) -> dict:
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(int(memory.group(1)) / 2**20, 1) if memory else 0,
         "kernel": f"{platform.system()} {platform.release()}",
+        "load_average": round(os.getloadavg()[0], 2),
         "commit": commit or "unknown",
         "command": " ".join(command),
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
@@ -88,7 +89,9 @@ def origin(command: list[str]) -> dict:
 
 
 def origin_text(o: dict) -> str:
+    busy = o["load_average"] > 0.5 * o["cores"]
     return (
         f"{o['cpu']}, {o['cores']} cores, {o['memory_gib']} GiB, {o['kernel']}; "
         f"commit {o['commit']}; {o['date']}; `{o['command']}`"
+        + (f"; NOT QUIET: load average {o['load_average']} before it" if busy else "")
     )
