@@ -52,7 +52,7 @@ class Measured:
             run = bench(
                 server, case.model.name, "--rate", f"{rate:.6g}", "--arrivals", case.arrivals, "-d", f"{seconds:g}",
                 "--warm-up", 0.3, "--slo-ms", case.slo_ms, "--timeout-ms", case.slo_ms,
-                "--give-up-ms", max(1000, 2 * case.slo_ms), "--seed", seed, "--inputs", inputs, *case.kind,
+                "--give-up-ms", max(200, 4 * case.slo_ms), "--seed", seed, "--inputs", inputs, *case.kind,
                 timed=seconds,
             )  # fmt: skip
         except Failure as reason:

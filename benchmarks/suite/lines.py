@@ -27,17 +27,17 @@ def _overload(group: str, what: str, factor: str) -> dict[str, Line]:
     times = f"`{what}` at {factor}× its capacity"
     return {
         name: Line(group, f"{times}: right answers in time / capacity", "requests/s", "≥ 0.85"),
-        f"{name}_refusals": Line(group, f"{times}: p99 of the time to an answer 503", "ms", "≤ 10"),
-        f"{name}_recovery": Line(group, f"{times}: until p99 is as before, once it is over", "s", "≤ 5"),
+        f"{name}_refusals": Line(group, f"{times}: p99 of the time to an answer 503", "ms", "≤ 10 ms"),
+        f"{name}_recovery": Line(group, f"{times}: until p99 is as before, once it is over", "s", "≤ 5 s"),
     }
 
 
 LINES: dict[str, Line] = {
-    "start": Line("start", "process start to the first right answer, all examples", "ms", "≤ 100"),
-    "memory": Line("start", "resident memory then", "MiB", "≤ 60"),
+    "start": Line("start", "process start to the first right answer, all examples", "ms", "≤ 100 ms"),
+    "memory": Line("start", "resident memory then", "MiB", "≤ 60 MiB"),
     "iris_64": Line("iris", "`iris`, JSON single rows, 64 connections: muster / echo limit", "requests/s", "≥ 0.85"),
     "iris_256": Line("iris", "the same, 256 connections", "requests/s", "≥ 0.85"),
-    "iris_1": Line("iris", "one connection: p50 of muster − p50 of the echo limit − a bare run", "µs", "≤ 10"),
+    "iris_1": Line("iris", "one connection: p50 of muster − p50 of the echo limit − a bare run", "µs", "≤ 10 µs"),
     "breast_cancer": Line(
         "models", "`breast_cancer` (200 trees), 64 connections: muster / combined limit", "requests/s", "≥ 0.85"
     ),
@@ -82,7 +82,7 @@ LINES: dict[str, Line] = {
         "sustained",
         "`paced` at half its capacity, twice it for 2 s: until p99 is as before, once it is over",
         "s",
-        "≤ 2",
+        "≤ 2 s",
     ),
     "storm": Line(
         "storm",
