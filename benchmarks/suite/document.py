@@ -48,7 +48,7 @@ def table(report: dict) -> str:
     if remarks:
         text += ["", *(f"- `{name}`: {remark}" for name, remark in remarks)]
     if report.get("failures"):
-        text += ["", *(f"- `{name}` could not be measured" for name in report["failures"])]
+        text += ["", "Not all of it could be measured: " + ", ".join(report["failures"]) + "."]
     return "\n".join(text)
 
 

@@ -89,7 +89,7 @@ def origin(command: list[str]) -> dict:
 
 
 def origin_text(o: dict) -> str:
-    busy = o["load_average"] > 0.5 * o["cores"]
+    busy = o.get("load_average", 0) > 0.5 * o["cores"]
     return (
         f"{o['cpu']}, {o['cores']} cores, {o['memory_gib']} GiB, {o['kernel']}; "
         f"commit {o['commit']}; {o['date']}; `{o['command']}`"
