@@ -65,7 +65,7 @@ lint: setup-test ## check the format of C++ files and the dependencies between m
 format: setup-test ## format the C++ files
 	@$(cxx_files); echo "$$files" | xargs clang-format-19 -i
 
-bench: build $(venv)/installed ## run the benchmarks
+bench: build $(venv)/installed ## measure every figure of docs/benchmarks.md (an hour; benchmarks/run --quick: six minutes)
 	@test -x benchmarks/run || { echo "benchmarks/run is missing" >&2; exit 1; }
 	@benchmarks/run
 

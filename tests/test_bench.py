@@ -109,6 +109,19 @@ def test_open_loop_keeps_the_rate_whatever_the_schedule(server):
         assert run["status"].get("200", 0) == run["requests"]
 
 
+def test_phases_follow_each_other_and_are_reported_stretch_by_stretch(server):
+    report = report_of(
+        server.url + "/predict/iris", "--phases", "200:0.5,2000:0.5,200:0.5", "--arrivals", "constant",
+        "--warm-up", "0.05", "--series-ms", "500", "--slo-ms", "1000", "--inputs", "16",
+    )  # fmt: skip
+    assert [phase["rate"] for phase in report["load"]["phases"]] == [200, 2000, 200]
+    run = report["runs"][0]
+    low, high, after = (stretch["requests"] for stretch in run["series"])
+    assert 90 <= low <= 110 and 980 <= high <= 1010 and 90 <= after <= 110
+    assert run["requests"] == low + high + after
+    assert sum(stretch["ok"] for stretch in run["series"]) == run["status"]["200"]
+
+
 def test_the_same_seed_draws_the_same_schedule(server):
     counts = {
         report_of(server.url + "/predict/iris", *SHORT, "--rate", "800", "--seed", seed)["runs"][0]["requests"]
@@ -197,6 +210,8 @@ def test_expected_values_come_from_a_file(server, tmp_path):
         (["--model", "iris", "--find-rate"], 2, ["--slo-ms"]),
         (["--model", "iris", "--threads", "9", "-c", "8"], 2, ["--threads", "8 connections"]),
         (["--model", "iris", "--cores", "999"], 2, ["--cores", "999"]),
+        (["--model", "iris", "--phases", "5:1,x"], 2, ["--phases", "RATE:SECONDS", "`x`"]),
+        (["--model", "iris", "--phases", "5:1", "--rate", "5"], 2, ["--phases", "without --rate"]),
         (["--model", "../x"], 2, ["--model", "`../x`"]),
         (["--model", "iris", "--data", "/no/file"], 2, ["--data", "cannot read `/no/file`"]),
     ],

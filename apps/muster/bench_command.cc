@@ -5,6 +5,7 @@
 #include <fstream>
 #include <iterator>
 #include <signal.h>
+#include <sstream>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -19,9 +20,10 @@ namespace muster::app {
 /// What the command line said; times in the units of their flags.
 struct BenchArguments {
   bench::Settings settings;
-  std::string data, expect, arrivals, json;
+  std::string data, expect, arrivals, json, phases;
   std::vector<std::string> compare;
-  double duration_s = 0, warm_up_s = -1, slo_ms = 0, give_up_ms = 10'000, share = 0.99;
+  double duration_s = 0, warm_up_s = -1, slo_ms = 0, series_ms = 0, give_up_ms = 10'000,
+         share = 0.99;
   bool raw = false, oip = false, find_rate = false;
 };
 
@@ -85,6 +87,8 @@ void AddLoadOptions(CLI::App& command, BenchArguments& a) {
   command.add_option("--rate", s.rate, "open loop: requests/s on a schedule drawn beforehand")
       ->type_name("R")
       ->check(CLI::PositiveNumber);
+  command.add_option("--phases", a.phases, "open loop: rates in turn, instead of one")
+      ->type_name("RATE:S,…");
   command.add_option("--arrivals", a.arrivals, "poisson (default), constant or bursty")
       ->type_name("KIND");
   command
@@ -114,11 +118,35 @@ void AddGoalOptions(CLI::App& command, BenchArguments& a) {
   command.add_option("--share", a.share, "for --find-rate (default 0.99)")
       ->type_name("X")
       ->check(CLI::Range(0.01, 1.0));
+  command.add_option("--series-ms", a.series_ms, "report each stretch of this length too (JSON)")
+      ->type_name("MS")
+      ->check(CLI::PositiveNumber);
   command.add_option("--json", a.json, "write the report as JSON, - for standard output")
       ->type_name("FILE|-");
   command.add_option("--compare", a.compare, "two JSON reports side by side")
       ->type_name("A.json B.json")
       ->expected(2);
+}
+
+/// "100:5,1000:30" as phases; they say rate and duration of the whole.
+base::Status ReadPhases(const std::string& text, bench::Settings& s) {
+  s.duration = base::Duration(0);
+  std::istringstream in(text);
+  for (std::string part; std::getline(in, part, ',');) {
+    bench::Phase phase;
+    double seconds = 0;
+    int read = 0;
+    const int values = std::sscanf(part.c_str(), "%lf:%lf%n", &phase.rate, &seconds, &read);
+    if (values != 2 || static_cast<std::size_t>(read) != part.size()) {
+      return InvalidArgument("--phases: expected RATE:SECONDS, got `" + part + "`");
+    }
+    phase.duration = Millis(1000 * seconds);
+    s.duration += phase.duration;
+    s.phases.push_back(phase);
+  }
+  if (s.phases.empty()) return InvalidArgument("--phases: expected RATE:SECONDS,…");
+  s.rate = s.phases.front().rate;
+  return {};
 }
 
 Result<bench::Settings> SettingsOf(const BenchArguments& a) {
@@ -128,7 +156,11 @@ Result<bench::Settings> SettingsOf(const BenchArguments& a) {
   if (a.raw && !a.data.empty()) return InvalidArgument("--data: bodies of JSON are not --raw");
   if (a.raw) s.request.kind = bench::RequestKind::kRaw;
   if (a.oip) s.request.kind = bench::RequestKind::kOip;
-  if (s.rate > 0 || a.find_rate) s.arrivals = bench::ArrivalKind::kPoisson;
+  const bool phases = !a.phases.empty();
+  if (phases && (s.rate > 0 || a.find_rate || a.duration_s != 0)) {
+    return InvalidArgument("--phases: expected without --rate, --duration and --find-rate");
+  }
+  if (s.rate > 0 || a.find_rate || phases) s.arrivals = bench::ArrivalKind::kPoisson;
   if (!a.arrivals.empty()) {
     if (!s.arrivals) return InvalidArgument("--arrivals: expected --rate R with it");
     s.arrivals = bench::ParseArrivalKind(a.arrivals);
@@ -141,8 +173,10 @@ Result<bench::Settings> SettingsOf(const BenchArguments& a) {
     return InvalidArgument("--find-rate: expected --slo-ms MS with it");
   }
   s.duration = Millis(1000 * (a.duration_s != 0 ? a.duration_s : a.find_rate ? 3 : 10));
+  if (phases) MUSTER_RETURN_IF_ERROR(ReadPhases(a.phases, s));
   s.warm_up = Millis(1000 * (a.warm_up_s >= 0 ? a.warm_up_s : a.find_rate ? 0.5 : 1));
   s.give_up = Millis(a.give_up_ms);
+  s.slice = Millis(a.series_ms);
   s.arrivals_seed = s.request.seed;
   if (a.slo_ms > 0) s.slo = Millis(a.slo_ms);
   if (!a.data.empty()) {

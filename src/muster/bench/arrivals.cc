@@ -65,4 +65,23 @@ base::Result<std::vector<base::Duration>> DrawArrivals(const ArrivalOptions& opt
   return arrivals;
 }
 
+base::Result<std::vector<base::Duration>> DrawPhases(const ArrivalOptions& options,
+                                                     std::span<const Phase> phases) {
+  std::vector<base::Duration> all;
+  base::Duration begin{0};
+  for (std::size_t i = 0; i < phases.size(); ++i) {
+    ArrivalOptions phase = options;
+    phase.rate = phases[i].rate;
+    phase.duration = phases[i].duration;
+    phase.seed = options.seed + i * 0x9e3779b97f4a7c15u;
+    MUSTER_ASSIGN_OR_RETURN(const auto arrivals, DrawArrivals(phase));
+    if (static_cast<double>(all.size() + arrivals.size()) > kMostArrivals) {
+      return base::InvalidArgument("the phases hold more than 50 million requests");
+    }
+    for (const base::Duration at : arrivals) all.push_back(begin + at);
+    begin += phase.duration;
+  }
+  return all;
+}
+
 }  // namespace muster::bench

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -37,5 +38,16 @@ inline constexpr double kMostArrivals = 50e6;
 /// for the same options on every machine. About rate · duration of them.
 /// Errors: INVALID_ARGUMENT for a rate that is not positive, or more than kMostArrivals.
 base::Result<std::vector<base::Duration>> DrawArrivals(const ArrivalOptions& options);
+
+/// A part of a load during which its rate stays the same.
+struct Phase {
+  double rate = 0;  ///< requests per second, > 0
+  base::Duration duration{0};
+};
+
+/// The phases one after another, each drawn as DrawArrivals does with a seed of its own; rate and
+/// duration of `options` are not looked at. Errors: as DrawArrivals, and over all phases together.
+base::Result<std::vector<base::Duration>> DrawPhases(const ArrivalOptions& options,
+                                                     std::span<const Phase> phases);
 
 }  // namespace muster::bench

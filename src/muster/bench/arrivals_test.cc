@@ -1,5 +1,6 @@
 #include "muster/bench/arrivals.h"
 
+#include <algorithm>
 #include <cmath>
 #include <gmock/gmock.h>
 
@@ -77,6 +78,25 @@ TEST(Arrivals, KindsAreReadAsTheyAreNamed) {
     EXPECT_EQ(ParseArrivalKind(ArrivalKindName(kind)), kind);
   }
   EXPECT_EQ(ParseArrivalKind("uniform"), std::nullopt);
+}
+
+TEST(Arrivals, PhasesFollowEachOtherEachAtItsRate) {
+  const std::vector<Phase> phases = {{100, seconds(10)}, {2000, seconds(5)}, {100, seconds(10)}};
+  const auto arrivals = DrawPhases({.kind = ArrivalKind::kPoisson}, phases).value();
+  EXPECT_TRUE(std::ranges::is_sorted(arrivals));
+  const auto between = [&](int from, int to) {
+    return static_cast<double>(std::ranges::count_if(
+        arrivals, [&](base::Duration at) { return at >= seconds(from) && at < seconds(to); }));
+  };
+  EXPECT_NEAR(between(0, 10), 1000, 130);
+  EXPECT_NEAR(between(10, 15), 10'000, 400);
+  EXPECT_NEAR(between(15, 25), 1000, 130);
+  EXPECT_EQ(between(25, 1000), 0);
+}
+
+TEST(Arrivals, PhasesNeedRates) {
+  EXPECT_FALSE(DrawPhases({}, std::vector<Phase>{{0, seconds(1)}}));
+  EXPECT_FALSE(DrawPhases({}, std::vector<Phase>{{4e7, seconds(1)}, {4e7, seconds(1)}}));
 }
 
 }  // namespace

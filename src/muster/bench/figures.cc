@@ -33,6 +33,14 @@ std::vector<Figure> FiguresOf(const Total& total, const Settings& settings) {
       {"max_ms", Millis(latency.max)},
       {"ok_share", Share(ok == total.status.end() ? 0 : ok->second, requests)},
   };
+  if (total.refused.count > 0) {
+    figures.push_back({"refused_p50_ms", Millis(total.refused.Percentile(50))});
+    figures.push_back({"refused_p99_ms", Millis(total.refused.Percentile(99))});
+  }
+  if (total.expired.count > 0) {
+    figures.push_back({"expired_p50_ms", Millis(total.expired.Percentile(50))});
+    figures.push_back({"expired_p99_ms", Millis(total.expired.Percentile(99))});
+  }
   if (settings.slo) figures.push_back({"good_share", Share(total.good, requests)});
   if (settings.open_loop()) {
     figures.push_back({"lag_p99_ms", Millis(total.lag.Percentile(99))});

@@ -18,10 +18,11 @@ struct Figure {
 };
 
 /// rate (answers 200 per second of the timed part), requests, mean_ms, p50_ms, p90_ms, p95_ms,
-/// p99_ms, p99_9_ms, max_ms (of answers 200, at most 1 % off), ok_share and, with an SLO,
-/// good_share (of all requests of the timed part), generator_cpu_share and generator_starved_share
-/// (of a core: used, and waited for); in an open loop lag_p99_ms and waited_share; with a burst
-/// connect_p50_ms, connect_p99_ms, connect_max_ms and connect_failed.
+/// p99_ms, p99_9_ms, max_ms (of answers 200, at most 1 % off); where there were answers 503 or 504
+/// refused_p50_ms, refused_p99_ms and expired_p50_ms, expired_p99_ms of them; ok_share and, with an
+/// SLO, good_share (of all requests of the timed part), generator_cpu_share and
+/// generator_starved_share (of a core: used, and waited for); in an open loop lag_p99_ms and
+/// waited_share; with a burst connect_p50_ms, connect_p99_ms, connect_max_ms and connect_failed.
 std::vector<Figure> FiguresOf(const Total& total, const Settings& settings);
 
 /// A figure over repeats. The median of an even number is the mean of the middle two.

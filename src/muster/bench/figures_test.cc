@@ -44,6 +44,32 @@ TEST(Figures, AreThoseOfTheKnownDistribution) {
   EXPECT_NEAR(Value(figures, "good_share"), 500 / 1060.0, 1e-9);
 }
 
+TEST(Figures, TellRefusedAnswersFromExpiredOnes) {
+  Tally tally;
+  tally.refused.Record(base::Duration(2ms));
+  tally.expired.Record(base::Duration(90ms));
+  Total total;
+  total.Add(tally);
+  const auto figures = FiguresOf(total, {});
+  EXPECT_NEAR(Value(figures, "refused_p99_ms"), 2, 0.02);
+  EXPECT_NEAR(Value(figures, "expired_p50_ms"), 90, 0.9);
+}
+
+TEST(Figures, SlicesOfThreadsAreAddedUp) {
+  Tally a, b;
+  a.slices = std::vector<Slice>(2);
+  b.slices = std::vector<Slice>(2);
+  a.slices[1].requests = 3;
+  b.slices[1].requests = 4;
+  b.slices[1].latency.Record(std::uint64_t{5});
+  Total total;
+  total.Add(a);
+  total.Add(b);
+  ASSERT_EQ(total.slices.size(), 2u);
+  EXPECT_EQ(total.slices[1].requests, 7u);
+  EXPECT_EQ(total.slices[1].latency.max, 5u);
+}
+
 TEST(Figures, AreZeroWhereNothingWasMeasured) {
   for (const Figure& f : FiguresOf(Total(), {})) EXPECT_EQ(f.value, 0) << f.name;
 }

@@ -23,6 +23,9 @@ json LoadJson(const Settings& s) {
     load["arrivals_seed"] = s.arrivals_seed;
     if (*s.arrivals == ArrivalKind::kBursty) load["coefficient_of_variation"] = kBurstyCv;
     load["max_connections"] = s.max_connections;
+    for (const Phase& phase : s.phases) {
+      load["phases"].push_back({{"rate", phase.rate}, {"duration_s", Seconds(phase.duration)}});
+    }
   }
   load["connections"] = s.connections;
   load["connect_burst"] = s.burst;
@@ -61,6 +64,21 @@ json OriginJson(const Origin& o) {
           {"time", o.time}};
 }
 
+json SeriesJson(const Total& total, const Settings& settings) {
+  json series = json::array();
+  const auto ms = [](std::uint64_t ns) { return static_cast<double>(ns) / 1e6; };
+  for (const SliceTotal& slice : total.slices) {
+    series.push_back({{"at_s", static_cast<double>(series.size()) * Seconds(settings.slice)},
+                      {"requests", slice.requests},
+                      {"ok", slice.ok},
+                      {"p50_ms", ms(slice.latency.Percentile(50))},
+                      {"p99_ms", ms(slice.latency.Percentile(99))},
+                      {"max_ms", ms(slice.latency.max)}});
+    if (settings.slo) series.back()["good"] = slice.good;
+  }
+  return series;
+}
+
 json RunJson(const Total& total, const Settings& settings) {
   json run;
   for (const Figure& f : FiguresOf(total, settings)) run[std::string(f.name)] = f.value;
@@ -71,6 +89,7 @@ json RunJson(const Total& total, const Settings& settings) {
   for (std::size_t i = 0; i < kFailures; ++i) {
     run["errors"][std::string(FailureName(static_cast<Failure>(i)))] = total.failures[i];
   }
+  if (!total.slices.empty()) run["series"] = SeriesJson(total, settings);
   run["connections_reopened"] = total.reopened;
   run["answers_checked"] = total.checked;
   run["answers_wrong"] = total.wrong;

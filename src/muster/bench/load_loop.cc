@@ -23,6 +23,10 @@ void LoadLoop::Begin(TimePoint now) {
   timed_begin_ = now + plan_.warm_up;
   timed_end_ = timed_begin_ + plan_.duration;
   next_sweep_ = now + kReopen;
+  if (plan_.slice > Duration(0)) {
+    const auto count = (plan_.duration + plan_.slice - Duration(1)) / plan_.slice;
+    tally_.slices = std::vector<Slice>(static_cast<std::size_t>(count));
+  }
   OpenMore(plan_.connections, now, false);
 }
 
@@ -70,7 +74,14 @@ void LoadLoop::Tick(TimePoint now) {
   FinishIfDone(now);
 }
 
+void LoadLoop::FailExpired(TimePoint now) {
+  while (IsDue(now) && now - Due(next_arrival_) > plan_.deadline) {
+    FailOldestDue(Failure::kUnsent, now);
+  }
+}
+
 void LoadLoop::SendDue(TimePoint now) {
+  FailExpired(now);
   while (IsDue(now)) {
     if (free_.empty()) return OpenForWaiting(now);
     const std::size_t connection = free_.Pop();
@@ -98,6 +109,7 @@ void LoadLoop::Use(std::size_t connection, TimePoint now) {
     c.state = State::kFree;
     return;
   }
+  FailExpired(now);
   if (!IsDue(now)) {
     c.state = State::kFree;
     free_.Push(connection);
@@ -143,13 +155,8 @@ void LoadLoop::OnAnswer(std::size_t connection, int status, bool keep_alive, std
   if (status == 200 && now >= timed_begin_ && now < timed_end_) ++tally_.in_time;
   if (Timed(c.began)) {
     --under_way_;
-    ++tally_.status[static_cast<std::size_t>(std::clamp(status, 0, 599))];
-    if (status == 200) {
-      const Duration latency = now - c.began;
-      tally_.latency.Record(latency);
-      if (latency <= plan_.slo) ++tally_.good;
-      Check(c.input, body);
-    }
+    CountAnswer(status, now - c.began, c.began);
+    if (status == 200) Check(c.input, body);
   }
   if (keep_alive) {
     Use(connection, now);
@@ -157,6 +164,28 @@ void LoadLoop::OnAnswer(std::size_t connection, int status, bool keep_alive, std
     wire_.Close(connection);
     Open(connection, now);
   }
+}
+
+void LoadLoop::CountAnswer(int status, Duration latency, TimePoint began) {
+  ++tally_.status[static_cast<std::size_t>(std::clamp(status, 0, 599))];
+  Slice* const slice = SliceOf(began);
+  if (slice != nullptr) ++slice->requests;
+  if (status == 503) tally_.refused.Record(latency);
+  if (status == 504) tally_.expired.Record(latency);
+  if (status != 200) return;
+  const bool good = latency <= plan_.slo;
+  tally_.latency.Record(latency);
+  if (good) ++tally_.good;
+  if (slice == nullptr) return;
+  slice->latency.Record(latency);
+  ++slice->ok;
+  if (good) ++slice->good;
+}
+
+Slice* LoadLoop::SliceOf(TimePoint began) {
+  if (tally_.slices.empty()) return nullptr;
+  const auto index = static_cast<std::size_t>((began - timed_begin_) / plan_.slice);
+  return &tally_.slices[std::min(index, tally_.slices.size() - 1)];
 }
 
 void LoadLoop::Check(std::size_t input, std::string_view body) {
@@ -171,7 +200,9 @@ void LoadLoop::Check(std::size_t input, std::string_view body) {
 }
 
 void LoadLoop::Fail(TimePoint began, Failure failure) {
-  if (Timed(began)) ++tally_.failures[static_cast<std::size_t>(failure)];
+  if (!Timed(began)) return;
+  ++tally_.failures[static_cast<std::size_t>(failure)];
+  if (Slice* const slice = SliceOf(began)) ++slice->requests;
 }
 
 void LoadLoop::FailOldestDue(Failure failure, TimePoint now) {

@@ -36,7 +36,11 @@ struct LoadPlan {
   base::Duration duration = std::chrono::seconds(10);
   base::Duration give_up = std::chrono::seconds(10);  ///< an unanswered request has failed
   base::Duration slo = base::Duration::max();
-  std::size_t inputs = 1;  ///< sent in turn, from first_input on
+  /// Open loop: a request that waits longer for a connection is not sent any more, as its client
+  /// would have given up.
+  base::Duration deadline = base::Duration::max();
+  base::Duration slice{0};  ///< length of a Tally::slices; 0: none are counted
+  std::size_t inputs = 1;   ///< sent in turn, from first_input on
   std::size_t first_input = 0;
   double check_share = 0;  ///< of the answers 200
   /// Compares an answer with what is expected of `input`: empty, or what differs.
@@ -117,10 +121,13 @@ class LoadLoop {
   void Use(std::size_t connection, base::TimePoint now);
   void Send(std::size_t connection, base::TimePoint began, base::TimePoint now);
   void SendDue(base::TimePoint now);
+  void FailExpired(base::TimePoint now);
   void OpenForWaiting(base::TimePoint now);
   void Sweep(base::TimePoint now);
   void Fail(base::TimePoint began, Failure failure);
   void FailOldestDue(Failure failure, base::TimePoint now);
+  void CountAnswer(int status, base::Duration latency, base::TimePoint began);
+  Slice* SliceOf(base::TimePoint began);
   void Check(std::size_t input, std::string_view body);
   void FinishIfDone(base::TimePoint now);
 

@@ -335,5 +335,46 @@ TEST_F(LoadLoopTest, TicksAreAskedForWhenTheNextRequestIsDue) {
   EXPECT_EQ(loop_->NextTick() - TimePoint(), 20ms);
 }
 
+TEST_F(LoadLoopTest, SlicesCountRequestsByWhenTheyBegan) {
+  plan.slice = 30ms;  // 100 ms are 3 whole ones and a shorter last
+  plan.slo = 1ms;
+  Start();
+  Run(1s);
+  ASSERT_EQ(tally.slices.size(), 4u);
+  // 2 connections, 2 ms a request, of which the last slice has time for a third as many.
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(tally.slices[static_cast<std::size_t>(i)].requests, 30u);
+  EXPECT_EQ(tally.slices[3].requests, 10u);
+  EXPECT_EQ(tally.slices[0].ok, 30u);
+  EXPECT_EQ(tally.slices[0].good, 0u);
+  EXPECT_EQ(tally.slices[0].latency.Snapshot().max, 2'000'000u);
+}
+
+TEST_F(LoadLoopTest, TimesOfAnswers503And504AreKeptApart) {
+  status = 503;
+  Start();
+  Run(1s);
+  EXPECT_EQ(tally.refused.Snapshot().count, 100u);
+  EXPECT_EQ(tally.refused.Snapshot().max, 2'000'000u);
+  EXPECT_EQ(tally.expired.Snapshot().count, 0u);
+  EXPECT_EQ(tally.latency.Snapshot().count, 0u);
+}
+
+TEST_F(LoadLoopTest, RequestsThatWaitPastTheirDeadlineAreNotSent) {
+  // One connection, 10 ms a request; two are due every 10 ms, and each may wait for 15.
+  plan.connections = plan.max_connections = 1;
+  plan.warm_up = 0ms;
+  plan.deadline = 15ms;
+  wire.service = 10ms;
+  for (int i = 0; i < 20; ++i) arrivals.push_back(i * 5ms);
+  plan.arrivals = &arrivals;
+  Start();
+  Run(1s);
+  const auto unsent = tally.failures[static_cast<std::size_t>(Failure::kUnsent)];
+  EXPECT_EQ(unsent + wire.sent.size(), 20u);
+  EXPECT_GE(unsent, 8u);
+  // Late by the deadline and its own 10 ms at most, however long the overload lasts.
+  EXPECT_LE(Added().latency.max, 26'000'000u);
+}
+
 }  // namespace
 }  // namespace muster::bench

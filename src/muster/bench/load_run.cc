@@ -65,6 +65,17 @@ std::size_t Part(std::size_t whole, std::size_t index, std::size_t parts) {
   return whole / parts + (index < whole % parts ? 1 : 0);
 }
 
+base::Result<std::vector<Duration>> Schedule(const Settings& settings) {
+  const ArrivalOptions options{.kind = *settings.arrivals,
+                               .rate = settings.rate,
+                               .duration = settings.warm_up + settings.duration,
+                               .seed = settings.arrivals_seed};
+  if (settings.phases.empty()) return DrawArrivals(options);
+  std::vector<Phase> phases = settings.phases;
+  phases.front().duration += settings.warm_up;
+  return DrawPhases(options, phases);
+}
+
 LoadPlan PlanOf(const Settings& settings, const Workload& work,
                 const std::vector<Duration>& arrivals, std::size_t thread) {
   const auto threads = static_cast<std::size_t>(settings.threads);
@@ -79,6 +90,10 @@ LoadPlan PlanOf(const Settings& settings, const Workload& work,
   plan.warm_up = settings.warm_up;
   plan.duration = settings.duration;
   plan.give_up = settings.give_up;
+  plan.slice = settings.slice;
+  if (settings.request.timeout_ms > 0) {
+    plan.deadline = std::chrono::milliseconds(settings.request.timeout_ms);
+  }
   plan.slo = settings.slo.value_or(Duration::max());
   plan.inputs = work.messages.size();
   plan.first_input = thread * work.messages.size() / threads;
@@ -127,11 +142,7 @@ base::Result<Total> RunLoad(const Settings& settings, const Workload& work, cons
   MUSTER_RETURN_IF_ERROR(CheckCores(settings.cores));
   std::vector<Duration> arrivals;
   if (settings.open_loop()) {
-    MUSTER_ASSIGN_OR_RETURN(arrivals,
-                            DrawArrivals({.kind = *settings.arrivals,
-                                          .rate = settings.rate,
-                                          .duration = settings.warm_up + settings.duration,
-                                          .seed = settings.arrivals_seed}));
+    MUSTER_ASSIGN_OR_RETURN(arrivals, Schedule(settings));
   }
   std::vector<std::unique_ptr<Generator>> generators;
   for (std::size_t i = 0; i < static_cast<std::size_t>(settings.threads); ++i) {

@@ -36,6 +36,13 @@ base::Status Settings::Validate() const {
       Expect(!open_loop() || rate > 0, "--rate", "a number of requests/s above 0", n(rate)));
   MUSTER_RETURN_IF_ERROR(
       Expect(check_share >= 0 && check_share <= 1, "--check-share", "0 to 1", n(check_share)));
+  MUSTER_RETURN_IF_ERROR(
+      Expect(slice >= base::Duration(0) && (slice.count() == 0 || duration / slice < 10'000),
+             "--series-ms", "at most 10000 stretches", Seconds(slice)));
+  for (const Phase& phase : phases) {
+    MUSTER_RETURN_IF_ERROR(Expect(phase.rate > 0 && phase.duration > base::Duration(0), "--phases",
+                                  "rates and seconds above 0", n(phase.rate)));
+  }
   return {};
 }
 

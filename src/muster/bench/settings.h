@@ -23,6 +23,7 @@ struct Settings {
 
   std::optional<ArrivalKind> arrivals;  ///< none: closed loop
   double rate = 0;                      ///< open loop: requests/s
+  std::vector<Phase> phases;            ///< open loop: these rates instead, `duration` in all
   std::uint64_t arrivals_seed = 1;
   std::size_t connections = 64;
   std::size_t max_connections = 1024;
@@ -31,6 +32,7 @@ struct Settings {
   base::Duration duration = std::chrono::seconds(10);
   base::Duration give_up = std::chrono::seconds(10);
   std::optional<base::Duration> slo;
+  base::Duration slice{0};  ///< what became of each stretch of this length; 0: not reported
   int threads = 1;
   std::vector<int> cores;  ///< thread i is pinned to core i of these, round and round; empty: none
   int repeats = 1;

@@ -23,10 +23,21 @@ std::string_view FailureName(Failure failure) {
   return "?";
 }
 
+void SliceTotal::Add(const Slice& slice) {
+  latency += slice.latency.Snapshot();
+  requests += slice.requests;
+  ok += slice.ok;
+  good += slice.good;
+}
+
 void Total::Add(const Tally& tally) {
   latency += tally.latency.Snapshot();
+  refused += tally.refused.Snapshot();
+  expired += tally.expired.Snapshot();
   lag += tally.lag.Snapshot();
   connect += tally.connect.Snapshot();
+  slices.resize(std::max(slices.size(), tally.slices.size()));
+  for (std::size_t i = 0; i < tally.slices.size(); ++i) slices[i].Add(tally.slices[i]);
   for (std::size_t code = 0; code < tally.status.size(); ++code) {
     if (tally.status[code] > 0) status[static_cast<int>(code)] += tally.status[code];
   }

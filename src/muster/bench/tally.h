@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "muster/telemetry/histogram.h"
 
@@ -17,7 +18,7 @@ enum class Failure : std::uint8_t {
   kReset,     ///< the connection ended before the whole answer
   kTimeout,   ///< no answer within LoadPlan::give_up
   kProtocol,  ///< what came is no HTTP answer
-  kUnsent,    ///< due, but no connection was free until the end
+  kUnsent,    ///< due, but no connection was free until its deadline or the end
   kLocal,     ///< this machine ran out of descriptors or ports
 };
 inline constexpr std::size_t kFailures = 6;
@@ -25,13 +26,32 @@ inline constexpr std::size_t kFailures = 6;
 /// "refused", "reset", …
 std::string_view FailureName(Failure failure);
 
+/// What became of the requests that began in one stretch of the timed part.
+struct Slice {
+  telemetry::Histogram latency;  ///< ns, of answers 200
+  std::uint64_t requests = 0;
+  std::uint64_t ok = 0;    ///< answers 200
+  std::uint64_t good = 0;  ///< of them within LoadPlan::slo
+};
+
+/// The slices of all threads, added up.
+struct SliceTotal {
+  telemetry::HistogramSnapshot latency;
+  std::uint64_t requests = 0, ok = 0, good = 0;
+
+  void Add(const Slice& slice);
+};
+
 /// What one generator thread counts. One thread writes; `answers` and the histograms may be read by
 /// others meanwhile. Only requests that begin within the timed part are counted, whatever becomes
 /// of them.
 struct Tally {
   telemetry::Histogram latency;  ///< ns from the beginning to the whole answer, of answers 200
+  telemetry::Histogram refused;  ///< the same, of answers 503
+  telemetry::Histogram expired;  ///< the same, of answers 504
   telemetry::Histogram lag;      ///< ns from due to sent where a connection was free (open loop)
   telemetry::Histogram connect;  ///< ns to open a connection, of those of the burst
+  std::vector<Slice> slices;     ///< by the time a request began; as many as the plan asks for
   std::array<std::uint64_t, 600> status{};
   std::array<std::uint64_t, kFailures> failures{};
   std::uint64_t in_time = 0;          ///< answers 200 that came within the timed part
@@ -51,9 +71,10 @@ struct Tally {
 
 /// The tallies of all threads of a run, added up.
 struct Total {
-  telemetry::HistogramSnapshot latency;
+  telemetry::HistogramSnapshot latency, refused, expired;
   telemetry::HistogramSnapshot lag;
   telemetry::HistogramSnapshot connect;
+  std::vector<SliceTotal> slices;
   std::map<int, std::uint64_t> status;
   std::array<std::uint64_t, kFailures> failures{};
   std::uint64_t in_time = 0, good = 0, waited = 0, reopened = 0;

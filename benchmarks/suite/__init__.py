@@ -1,0 +1,1 @@
+"""What benchmarks/run is made of: a group of figures a file, and what they share."""

@@ -1,0 +1,94 @@
+"""Takes a report over into docs/: the table between two markers of benchmarks.md, and the plots."""
+
+from pathlib import Path
+
+from .figures import number
+from .lines import LINES
+from .plot import Curve, bar_plot, latency_plot
+from .processes import ROOT
+from .session import origin_text
+
+BEGIN = "<!-- measured: written by benchmarks/run --update-docs -->"
+END = "<!-- /measured -->"
+PAGE = ROOT / "docs/benchmarks.md"
+FIGURES = ROOT / "docs/figures"
+
+
+def figure(spread: dict | None, unit: str) -> str:
+    return f"{number(spread['median'])} {unit}".strip() if spread else "–"
+
+
+def row(name: str, report: dict) -> str:
+    line, kept = LINES[name], report.get("lines", {}).get(name)
+    measured = limit = ratio = "–"
+    if kept:
+        judged = kept.get("ratio") or kept["measured"]
+        measured = figure(kept["measured"], line.unit)
+        limit = figure(kept.get("limit"), "")
+        bold = "" if kept["met"] else "**"
+        ratio = f"{bold}{number(judged['median'])}{bold}"
+        if kept["repeats"] > 1:
+            ratio += f" ({number(judged['min'])} to {number(judged['max'])})"
+    cells = [f"`{name}`", line.definition, measured, limit, line.target, ratio, f"`--only {line.group}`"]
+    return f"| {' | '.join(cells)} |"
+
+
+def table(report: dict) -> str:
+    text = ["No report has been taken over yet.", ""]
+    if "origin" in report:
+        text = [origin_text(report["origin"]), ""]
+        if report.get("quick"):
+            text = ["A quick look (`--quick`), not a measurement.", "", *text]
+    text += [
+        "| line | what | measured | limit or peer | target | judged: median (min to max) | `benchmarks/run` |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    text += [row(name, report) for name in LINES]
+    remarks = [(n, k["remark"]) for n, k in report.get("lines", {}).items() if k.get("remark") and n in LINES]
+    if remarks:
+        text += ["", *(f"- `{name}`: {remark}" for name, remark in remarks)]
+    if report.get("failures"):
+        text += ["", "Not all of it could be measured: " + ", ".join(report["failures"]) + "."]
+    return "\n".join(text)
+
+
+def between_markers(page: str, text: str) -> str:
+    """`page` with `text` between the markers, whatever was there."""
+    head, begin, rest = page.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{PAGE.name} has no markers `{BEGIN}` and `{END}`")
+    return f"{head}{BEGIN}\n\n{text}\n\n{END}{tail}"
+
+
+def plots(report: dict) -> dict[str, str]:
+    """File names and what they hold; only what the report has figures for."""
+    found = {}
+    about = "{cpu}, {cores} cores, commit {commit}".format(**report["origin"]) if "origin" in report else ""
+    for model, data in report.get("groups", {}).get("curves", {}).items():
+        curves = [
+            Curve(name, [p["rate"] for p in points], [p["p50_ms"] for p in points], [p["p99_ms"] for p in points])
+            for name, points in data["policies"].items()
+        ]
+        found[f"latency_{model}.svg"] = latency_plot(f"{model}: latency over load", about, curves)
+    goodput = list(report.get("groups", {}).get("goodput", {}).values())
+    if goodput:
+        groups = [
+            (case["model"], f"{case['arrivals']}, {case['slo_ms']} ms",
+             [case["adaptive"], case["window"], case["window_16_5"], case["none"]])
+            for case in goodput
+        ]  # fmt: skip
+        bars = ["adaptive", "best window", "window 16 / 5 ms", "none"]
+        found["goodput.svg"] = bar_plot("Goodput: rate with 99 % in time", about, bars, groups)
+    return found
+
+
+def update(report: dict, page: Path = PAGE, figures: Path = FIGURES):
+    drawn = plots(report)
+    figures.mkdir(parents=True, exist_ok=True)
+    for name, svg in drawn.items():
+        (figures / name).write_text(svg, encoding="utf-8")
+    text = table(report)
+    if drawn:
+        text += "\n\n" + "\n\n".join(f"![{name}](figures/{name})" for name in drawn)
+    page.write_text(between_markers(page.read_text(encoding="utf-8"), text), encoding="utf-8")
