@@ -43,6 +43,12 @@ base::Status BatchQueue::Push(const PendingPtr& pending, base::TimePoint now) {
   return {};
 }
 
+base::Status BatchQueue::WouldAccept(base::TimePoint deadline, base::TimePoint now) {
+  impl_->Tell(now);
+  impl_->Expire();
+  return impl_->Preview(deadline);
+}
+
 void BatchQueue::Impl::AddWork(const Bucket& bucket, std::int64_t more) {
   work = requests == 0 ? 0 : work + bucket.row_nanos * static_cast<double>(more);
 }

@@ -82,6 +82,10 @@ class BatchQueue {
   /// `now` is its arrival.
   base::Status Push(const PendingPtr& pending, base::TimePoint now);
 
+  /// What Push would say of one row like those that came last, due at `deadline`: asked before a
+  /// large body is read. A refusal counts as offered work.
+  base::Status WouldAccept(base::TimePoint deadline, base::TimePoint now);
+
   /// The batch to run now on a free instance, or none: then look again at `wake`, or after a Push.
   FormedBatch PopReady(base::TimePoint now, base::TimePoint* wake);
 

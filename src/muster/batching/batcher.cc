@@ -84,6 +84,10 @@ class ThreadedBatcher final : public Batcher {
     dispatch_.Submit(std::move(item));
   }
 
+  base::Status WouldAccept(base::TimePoint deadline) override {
+    return dispatch_.WouldAccept(deadline);
+  }
+
   BatcherSnapshot Snapshot() const override {
     BatcherSnapshot snapshot;
     dispatch_.FillSnapshot(snapshot);

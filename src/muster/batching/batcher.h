@@ -103,6 +103,10 @@ class Batcher {
   /// Never blocks and never calls `done` inline: it is posted to item.home, or called at the end of
   /// its turn where Submit is called in one.
   virtual void Submit(WorkItem item) = 0;
+  /// What would become of one row like those that came last, submitted now with this deadline: OK,
+  /// or the error it would be refused with, which then counts as a refusal. Asked before a large
+  /// body is read.
+  virtual base::Status WouldAccept(base::TimePoint deadline) = 0;
   virtual BatcherSnapshot Snapshot() const = 0;
   /// Refuses new work, finishes all that was accepted, joins the executors. Blocks; idempotent.
   virtual void Drain() = 0;

@@ -93,6 +93,10 @@ class Engine {
   /// UNIMPLEMENTED for sequences and UNAVAILABLE "DRAINING" during shutdown. Retryable:
   /// UNAVAILABLE, RESOURCE_EXHAUSTED.
   virtual void Predict(PredictRequest request, base::Loop* home, Completion done) = 0;
+  /// What Predict would say now of one row with `timeout` that came before its body was read: OK,
+  /// or the error it would be refused with, which then counts as that.
+  virtual base::Status WouldAccept(const ModelLease& model,
+                                   std::optional<base::Duration> timeout) = 0;
   virtual std::vector<ModelStatus> Models() const = 0;
   virtual HealthReport Health() const = 0;
 };

@@ -37,6 +37,7 @@ class FakeEngine : public Engine {
     });
   }
 
+  base::Status WouldAccept(const ModelLease&, std::optional<base::Duration>) override { return {}; }
   std::vector<ModelStatus> Models() const override { return {}; }
   HealthReport Health() const override { return {.ready = true}; }
 

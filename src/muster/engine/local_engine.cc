@@ -102,6 +102,17 @@ class LocalEngineImpl final : public LocalEngine {
     live.batcher->Submit(ToWorkItem(std::move(request), home, start, std::move(done)));
   }
 
+  Status WouldAccept(const ModelLease& model, std::optional<base::Duration> timeout) override {
+    if (refusing_) return base::Unavailable("the server is shutting down", "DRAINING");
+    LiveVersion& live = Live(model);
+    Status accepted = live.batcher->WouldAccept(clock_.Now() + Limit(timeout));
+    if (!accepted) {
+      live.requests.Add();
+      live.errors.Add();
+    }
+    return accepted;
+  }
+
   std::vector<ModelStatus> Models() const override {
     std::vector<ModelStatus> all;
     const std::string default_name = registry_.DefaultName();
@@ -165,6 +176,11 @@ class LocalEngineImpl final : public LocalEngine {
     return {};
   }
 
+  base::Duration Limit(std::optional<base::Duration> timeout) const {
+    return std::min<base::Duration>(timeout.value_or(options_.default_timeout),
+                                    options_.max_timeout);
+  }
+
   batching::WorkItem ToWorkItem(PredictRequest request, base::Loop* home, base::TimePoint start,
                                 Completion done) {
     batching::WorkItem item;
@@ -173,9 +189,7 @@ class LocalEngineImpl final : public LocalEngine {
     item.isolation = request.isolation;
     item.priority = request.priority;
     item.deadline_is_explicit = request.timeout.has_value();
-    item.deadline = request.since.value_or(start) +
-                    std::min<base::Duration>(request.timeout.value_or(options_.default_timeout),
-                                             options_.max_timeout);
+    item.deadline = request.since.value_or(start) + Limit(request.timeout);
     item.cancelled = std::move(request.cancelled);
     item.client = std::move(request.client_id);
     item.home = home;

@@ -72,6 +72,8 @@ class BucketTable {
   Bucket& FindOrAdd(std::span<const tensor::Tensor> inputs, std::string_view client);
   /// Null where there is none.
   Bucket* Find(std::span<const tensor::Tensor> inputs, std::string_view client);
+  /// Null before any, and where that one is gone.
+  Bucket* last_used() { return last_used_; }
   /// `bucket` has become empty; an empty one may be destroyed.
   void OnEmpty(Bucket& bucket);
   template <class F>

@@ -26,6 +26,7 @@ Dispatch::Dispatch(const BatcherOptions& options, Device& device, base::Clock& c
     : clock_(clock),
       device_(device),
       flow_(device.AddFlow(options.name)),
+      max_run_rows_(options.policy.max_batch_size),
       caller_runs_(options.executor == ExecutorKind::kAuto && options.threads_per_instance == 1),
       turn_ends_(std::make_shared<TurnEnds>(*this)),
       queue_({.max_rows = options.max_queue_rows,
@@ -73,6 +74,24 @@ void Dispatch::Submit(WorkItem item) {
   if (first_in_turn) AtTurnEnd(*pending->item.home);
   if (woken != nullptr) woken->wake.notify_one();
   done.Post();
+}
+
+base::Status Dispatch::WouldAccept(base::TimePoint deadline) {
+  Deliveries dead;
+  base::Status accepted;
+  {
+    base::MutexLock lock(mutex_);
+    const base::TimePoint now = clock_.Now();
+    CollectDead(now, dead);
+    accepted = queue_.WouldAccept(deadline, now);
+    if (!accepted) {
+      ++figures_.requests;
+      ++figures_.rows;
+      CountOutcome(accepted.error());
+    }
+  }
+  dead.Post();
+  return accepted;
 }
 
 base::Status Dispatch::Accept(const PendingPtr& pending, base::TimePoint now) {

@@ -58,6 +58,7 @@ class Dispatch final : private CancelListener {
   ~Dispatch();
 
   void Submit(WorkItem item);
+  base::Status WouldAccept(base::TimePoint deadline);
 
   /// Blocks until a batch has been formed, holding a slot of the device; none: drained, holding
   /// none. Charges seat.used for the batch before, and posts seat.answers as soon as it is known
@@ -104,6 +105,7 @@ class Dispatch final : private CancelListener {
 
   bool WaitForTurnEnd(base::Loop& loop, base::TimePoint now, bool& first) MUSTER_REQUIRES(mutex_);
   void AtTurnEnd(base::Loop& loop);
+  bool LookAgainLater(base::Loop& loop) MUSTER_REQUIRES(mutex_);
   void RunTurnEnd(base::Loop& loop, Deliveries& answers);
   void ForgetTurnEnd(base::Loop& loop);
   bool MayRunHere(const FormedBatch& batch, const base::Loop& loop, bool& others_served)
@@ -138,6 +140,7 @@ class Dispatch final : private CancelListener {
   base::Clock& clock_;
   Device& device_;
   const Device::FlowId flow_;
+  const std::int64_t max_run_rows_;
   const bool caller_runs_;
   const std::shared_ptr<TurnEnds> turn_ends_;
   std::atomic<std::uint64_t> next_run_{1};
@@ -147,7 +150,13 @@ class Dispatch final : private CancelListener {
   std::vector<Seat*> sleeping_ MUSTER_GUARDED_BY(mutex_);  // the last to fall asleep wakes first
   int searching_ MUSTER_GUARDED_BY(mutex_) = 0;
   bool draining_ MUSTER_GUARDED_BY(mutex_) = false;
-  std::vector<base::Loop*> ending_ MUSTER_GUARDED_BY(mutex_);  // at whose turn's end we look
+  /// A loop at whose turn's end we look, and what waited when we looked last.
+  struct Ending {
+    base::Loop* loop;
+    std::int64_t waiting = 0;
+    int looks = 0;
+  };
+  std::vector<Ending> ending_ MUSTER_GUARDED_BY(mutex_);
   TurnBudget budget_ MUSTER_GUARDED_BY(mutex_);
 
   base::CondVar timekeeper_;

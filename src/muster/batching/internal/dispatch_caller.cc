@@ -43,16 +43,16 @@ void Dispatch::AtTurnEnd(base::Loop& loop) { loop.AtEndOfTurn(TurnEnd(turn_ends_
 // False: an executor should be woken if need be. True: nobody; `first` if the turn's end is still
 // to be asked for.
 bool Dispatch::WaitForTurnEnd(base::Loop& loop, base::TimePoint now, bool& first) {
-  if (std::ranges::find(ending_, &loop) != ending_.end()) return true;
+  if (std::ranges::find(ending_, &loop, &Ending::loop) != ending_.end()) return true;
   if (searching_ > 0 || sleeping_.empty() || !budget_.Open(now) || !Ready(now)) return false;
-  ending_.push_back(&loop);
+  ending_.push_back({&loop});
   first = true;
   return true;
 }
 
 void Dispatch::ForgetTurnEnd(base::Loop& loop) {
   base::MutexLock lock(mutex_);
-  std::erase(ending_, &loop);
+  std::erase_if(ending_, [&](const Ending& ending) { return ending.loop == &loop; });
   if (Seat* const woken = ClaimSleeper(clock_.Now())) woken->wake.notify_one();
 }
 
@@ -61,11 +61,28 @@ void Dispatch::CloseTurnEnds() {
   turn_ends_->open.AwaitEmpty();
 }
 
+// While the sockets bring rows at each look, the loop has work to do anyway, and a run has a fixed
+// cost: the rows of a few turns share one. A single row is nobody's company and is run at once.
+bool Dispatch::LookAgainLater(base::Loop& loop) {
+  constexpr int kMostLooks = 2;
+  const auto ending = std::ranges::find(ending_, &loop, &Ending::loop);
+  const std::int64_t waiting = queue_.waiting_rows();
+  const bool more = waiting > std::max<std::int64_t>(ending->waiting, 1) && waiting < max_run_rows_;
+  if (draining_ || !more || ending->looks == kMostLooks) return false;
+  ending->waiting = waiting;
+  ++ending->looks;
+  return true;
+}
+
 void Dispatch::RunTurnEnd(base::Loop& loop, Deliveries& answers) {
   Deliveries dead;
   {
     base::MutexLock lock(mutex_);
-    std::erase(ending_, &loop);
+    if (LookAgainLater(loop)) {
+      lock.Unlock();
+      return AtTurnEnd(loop);
+    }
+    std::erase_if(ending_, [&](const Ending& ending) { return ending.loop == &loop; });
     base::TimePoint now = clock_.Now();
     CollectDead(now, dead);
     bool others_served = false;

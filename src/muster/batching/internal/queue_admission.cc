@@ -28,21 +28,43 @@ base::Status BatchQueue::Impl::Admit(const Pending& pending) {
     return base::DeadlineExceeded("the deadline had passed before the request was queued",
                                   "EXPIRED");
   }
-  if (draining) {
-    base::Error error = base::Unavailable("the model is being unloaded", "DRAINING");
-    error.retry_after = kRetryElsewhere;
-    return error;
-  }
+  if (draining) return Draining();
   Bucket* const bucket = buckets.Find(item.inputs, BucketClient(item.client));
   if (bucket != nullptr) offered.Add(bucket->row_nanos * static_cast<double>(item.rows), now);
   const bool fits =
       item.rows <= options.max_rows - rows && pending.bytes + bytes <= options.max_bytes;
-  if (!fits && requests > 0) return Full(pending);
-  if (!options.refuse_late || item.deadline == base::kNever || bucket == nullptr) return {};
-  const base::Duration left = item.deadline - now;
-  if (HasPlenty(left, item.rows, *bucket)) return {};
-  const base::Duration expected = SoonestAnswer(pending, *bucket);
-  if (expected > left) return Late(pending, expected - left);
+  if (!fits && requests > 0) return Full(item.rows, pending.bytes);
+  if (bucket == nullptr) return {};
+  return InTime(*bucket, OrderOf(pending), item.rows, item.deadline);
+}
+
+base::Status BatchQueue::Impl::Preview(base::TimePoint deadline) {
+  if (draining) return Draining();
+  Bucket* const bucket = buckets.last_used();
+  base::Status accepted;
+  if (rows >= options.max_rows) {
+    accepted = Full(1, 0);
+  } else if (bucket != nullptr) {
+    accepted = InTime(*bucket, {0, deadline, 0}, 1, deadline);
+  }
+  if (!accepted && bucket != nullptr) offered.Add(bucket->row_nanos, now);
+  return accepted;
+}
+
+base::Error BatchQueue::Impl::Draining() const {
+  base::Error error = base::Unavailable("the model is being unloaded", "DRAINING");
+  error.retry_after = kRetryElsewhere;
+  return error;
+}
+
+base::Status BatchQueue::Impl::InTime(Bucket& bucket, OrderKey key, std::int64_t more,
+                                      base::TimePoint deadline) {
+  if (!options.refuse_late || deadline == base::kNever) return {};
+  const base::Duration left = deadline - now;
+  if (HasPlenty(left, more, bucket)) return {};
+  key.sequence = next_sequence;
+  const base::Duration expected = SoonestAnswer(bucket, key, more, left);
+  if (expected > left) return Late(left, expected - left);
   return {};
 }
 
@@ -55,12 +77,12 @@ bool BatchQueue::Impl::HasPlenty(base::Duration left, std::int64_t more,
   return static_cast<double>(left.count()) > 2 * ahead;
 }
 
-base::Error BatchQueue::Impl::Full(const Pending& pending) const {
+base::Error BatchQueue::Impl::Full(std::int64_t more_rows, std::size_t more_bytes) const {
   base::Error error = base::ResourceExhausted(
       "the model's queue is full: " + std::to_string(rows) + " rows (" + std::to_string(bytes) +
           " bytes) wait, the bound is " + std::to_string(options.max_rows) + " (" +
-          std::to_string(options.max_bytes) + "), the request has " +
-          std::to_string(pending.item.rows) + " (" + std::to_string(pending.bytes) + ")",
+          std::to_string(options.max_bytes) + "), the request has " + std::to_string(more_rows) +
+          " (" + std::to_string(more_bytes) + ")",
       "QUEUE_FULL");
   error.retry_after = TimeToDrain();
   return error;
@@ -68,11 +90,11 @@ base::Error BatchQueue::Impl::Full(const Pending& pending) const {
 
 // Retried after `too_late`, with as much time as it had now, it would be answered in time if
 // nothing else came.
-base::Error BatchQueue::Impl::Late(const Pending& pending, base::Duration too_late) const {
-  const auto left = std::chrono::duration<double, std::milli>(pending.item.deadline - now);
+base::Error BatchQueue::Impl::Late(base::Duration left, base::Duration too_late) const {
+  const double millis = std::ceil(std::chrono::duration<double, std::milli>(left).count());
   base::Error error = base::Unavailable(
       "overloaded: " + std::to_string(rows) + " rows wait, and the answer is not expected within " +
-          std::to_string(static_cast<std::int64_t>(std::ceil(left.count()))) + " ms",
+          std::to_string(static_cast<std::int64_t>(millis)) + " ms",
       "OVERLOADED");
   error.retry_after = RetryAfter(too_late);
   return error;
@@ -88,23 +110,21 @@ milliseconds BatchQueue::Impl::TimeToDrain() const {
 // is refused has no chance, what is not may still be given up when its batch is formed. So rows
 // before it count only if they will not be given up themselves, even if things take longer.
 // Nothing where it would not have to wait: only a run can tell whether what was learned holds.
-base::Duration BatchQueue::Impl::SoonestAnswer(const Pending& pending, Bucket& bucket) {
+base::Duration BatchQueue::Impl::SoonestAnswer(Bucket& bucket, const OrderKey& key,
+                                               std::int64_t more, base::Duration left) {
   LatencyCurve& curve = *bucket.curve;
   const bool free = under_way.size() < static_cast<std::size_t>(options.instances);
   if (!curve.known() || (free && requests == 0)) return {};
-  OrderKey key = OrderOf(pending);
-  key.sequence = next_sequence;
   std::int64_t before = bucket.RowsBefore(key);
   // Where the instances keep up, a batch is made to fit its first row.
   const std::int64_t size = offered.At(now) < options.instances
-                                ? std::min(before + pending.item.rows, UsualRows(bucket))
-                                : ComingRows(bucket, pending.item.deadline - now);
+                                ? std::min(before + more, UsualRows(bucket))
+                                : ComingRows(bucket, left);
   if (options.drop_late) {
     const base::Duration late = UntilInstanceFree(&UnderWay::latest_end) + curve.Upper(size, now);
     before -= bucket.RowsBefore({key.negated_priority, now + late, 0});
   }
-  const std::int64_t batches =
-      std::max<std::int64_t>(before + pending.item.rows - 1, 0) / UsualRows(bucket);
+  const std::int64_t batches = std::max<std::int64_t>(before + more - 1, 0) / UsualRows(bucket);
   const double queued =
       WorkOfOthersAhead(key, bucket) +
       static_cast<double>(batches) * static_cast<double>(curve.Typical(size, now).count());

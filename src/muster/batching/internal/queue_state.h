@@ -65,11 +65,15 @@ struct BatchQueue::Impl {
 
   // Admission.
   base::Status Admit(const Pending& pending);
+  base::Status Preview(base::TimePoint deadline);
   bool HasPlenty(base::Duration left, std::int64_t more, const Bucket& bucket) const;
-  base::Error Full(const Pending& pending) const;
-  base::Error Late(const Pending& pending, base::Duration too_late) const;
+  base::Error Draining() const;
+  base::Error Full(std::int64_t more_rows, std::size_t more_bytes) const;
+  base::Status InTime(Bucket& bucket, OrderKey key, std::int64_t more, base::TimePoint deadline);
+  base::Error Late(base::Duration left, base::Duration too_late) const;
   std::chrono::milliseconds TimeToDrain() const;
-  base::Duration SoonestAnswer(const Pending& pending, Bucket& bucket);
+  base::Duration SoonestAnswer(Bucket& bucket, const OrderKey& key, std::int64_t more,
+                               base::Duration left);
   std::int64_t ComingRows(Bucket& bucket, base::Duration left);
   double WorkOfOthersAhead(const OrderKey& key, const Bucket& own) const;
   base::Duration UntilInstanceFree(base::TimePoint UnderWay::* end) const;

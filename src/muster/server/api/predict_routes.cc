@@ -159,22 +159,33 @@ void HandlePredict(const ApiContext& context, const http::ExchangePtr& exchange,
 
 /// Refuses before the body is read: an unknown or unready model, a timeout that is no number, a
 /// body that is not JSON alone.
+/// Asks before a body is read that costs more to read than the question: under overload most of
+/// them are refused.
+Status AdmitLargeBody(const ApiContext& context, const http::Exchange& exchange,
+                      const engine::ModelLease& model, std::optional<base::Duration> timeout) {
+  constexpr std::uint64_t kLarge = 16 * 1024;
+  const std::string_view text = exchange.header("Content-Length");  // none: chunked, not known yet
+  std::uint64_t length = 0;
+  std::from_chars(text.data(), text.data() + text.size(), length);
+  if (length < kLarge) return {};
+  return context.engine.WouldAccept(model, timeout);
+}
+
 Status Admit(const ApiContext& context, const http::Exchange& exchange) {
-  MUSTER_RETURN_IF_ERROR(TimeoutHeader(exchange, context.options.limits.max_timeout));
+  MUSTER_ASSIGN_OR_RETURN(const auto timeout,
+                          TimeoutHeader(exchange, context.options.limits.max_timeout));
   if (!exchange.header("Inference-Header-Content-Length").empty()) {
     // Says that tensors follow the JSON: whoever reads the body as JSON alone gets it wrong.
     return InvalidArgument(
         "header Inference-Header-Content-Length: this route takes JSON without binary tensors",
         "FIELD");
   }
-  if (IsRaw(exchange)) {
-    MUSTER_RETURN_IF_ERROR(ReadRawRequest(context, exchange));
-    return {};
-  }
-  const std::string_view model = exchange.path_parameter("model");
-  if (model.empty()) return {};
-  MUSTER_RETURN_IF_ERROR(context.engine.Resolve(model, exchange.path_parameter("version")));
-  return {};
+  if (IsRaw(exchange)) MUSTER_RETURN_IF_ERROR(ReadRawRequest(context, exchange));
+  const std::string_view name = exchange.path_parameter("model");
+  if (name.empty()) return {};
+  MUSTER_ASSIGN_OR_RETURN(const engine::ModelLease model,
+                          context.engine.Resolve(name, exchange.path_parameter("version")));
+  return AdmitLargeBody(context, exchange, model, timeout);
 }
 
 http::Route PredictRoute(const ApiContext& context, std::string pattern, bool batch) {
