@@ -1,7 +1,9 @@
 #include "muster/registry/circuit_breaker.h"
 
+#include <atomic>
 #include <gtest/gtest.h>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace muster::registry {
