@@ -515,10 +515,15 @@ def test_a_request_whose_time_is_over_is_504_and_never_run(occupied, fields, hea
     assert stats["rows_failed"] == 0
 
 
-def test_a_request_that_has_no_time_at_all_is_504(server):
+def test_a_request_that_has_no_time_at_all_is_504_and_never_run(server):
+    before = server.model("iris")
     headers = {"X-Request-Timeout-Ms": "0"}
     response = server.post("/predict/iris", {"inputs": IRIS[0]}, headers=headers)
-    assert response.status_code == 504, response.text
+    assert_is_error(response, 504, "EXPIRED")
+    after = server.model("iris")
+    assert after["stats"]["expired_in_queue"] == before["stats"]["expired_in_queue"] + 1
+    assert after["batching"]["runs"] == before["batching"]["runs"]
+    assert after["breaker"]["opened"] == 0
 
 
 @pytest.mark.parametrize("text", ["soon", "-1", "1.5", "1e3", "99999999999999999999"])

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -39,6 +40,10 @@ struct BatcherOptions {
   std::int64_t max_queue_rows = 0;
   std::size_t max_queue_bytes = 256u << 20;
   std::chrono::milliseconds isolate_for{10'000};  ///< how long a client that was bad runs alone
+  /// Told once of every batch that the backend ran (true) or failed for reasons of its own (false),
+  /// and not of one that failed for its data alone: before the answers that depend on it, on the
+  /// thread that ran it, without a lock. May be empty.
+  std::function<void(bool succeeded, base::TimePoint now)> on_batch;
   base::Status Validate() const;
 };
 

@@ -122,6 +122,24 @@ TEST(BatcherCaller, EveryTurnHasAnEndOfItsOwn) {
   EXPECT_EQ(bench.caller_runs(), 3u);
 }
 
+TEST(BatcherCaller, ReportsItsBatchesBeforeTheirAnswers) {
+  BatcherOptions options = AdaptiveOptions(8);
+  int reports = 0;
+  options.on_batch = [&](bool succeeded, base::TimePoint) { reports += succeeded ? 1 : 100; };
+  CallerBench bench(options);
+  bench.Learn(1);
+  const int learnt = reports;
+  int at_answer = 0;
+  bench.Turn([&] {
+    WorkItem item = bench.Item({1});
+    item.home = &bench.loop;
+    item.done = [&](auto) { at_answer = reports; };
+    bench.batcher->Submit(std::move(item));
+  });
+  EXPECT_EQ(bench.caller_runs(), 1u);
+  EXPECT_EQ(at_answer, learnt + 1);
+}
+
 TEST(BatcherCaller, AnAnswerMaySubmitTheNextRequest) {
   CallerBench bench;
   bench.Learn(1);

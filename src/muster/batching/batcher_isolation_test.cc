@@ -272,6 +272,36 @@ TEST(BatcherIsolation, AnAnswerWithTooFewRowsIsInvalid) {
   EXPECT_THAT((*answer->result)->errors[0].error.message, HasSubstr("output \"y\""));
 }
 
+/// What a batcher with this model, all of whose runs are made on the executor's thread, reports of
+/// a lone row and of a batch of `rows` afterwards, once their answers are there.
+std::vector<bool> Reports(model::FakeModelOptions model, const std::vector<float>& rows) {
+  std::vector<bool> reports;
+  BatcherOptions options = AdaptiveOptions(64);
+  options.on_batch = [&](bool succeeded, base::TimePoint) { reports.push_back(succeeded); };
+  IsolationBench bench(std::move(model), options);
+  std::vector<AnswerPtr> answers;
+  for (const float x : rows) answers.push_back(bench.Submit({x}));
+  bench.RunTogether(answers);
+  return reports;
+}
+
+TEST(BatcherIsolation, ReportsEveryBatchOnceBeforeItsAnswers) {
+  EXPECT_THAT(Reports({}, {1, 2, 3}), ElementsAre(true, true));
+  const auto lost = [](auto, auto rows) {
+    return rows > 1 ? base::Status(base::Unavailable("device lost")) : base::Status();
+  };
+  EXPECT_THAT(Reports({.fault = lost}, {1, 2, 3}), ElementsAre(true, false));
+  EXPECT_THAT(Reports({.missing_rows = 1}, {1, 2, 3}), ElementsAre(false, false));
+  const auto broken = [](auto, auto) { return base::InvalidArgument("out of order"); };
+  EXPECT_THAT(Reports({.fault = broken}, {1, 2, 3, 4, 5}), ElementsAre(false, false))
+      << "one report, though the search takes many runs";
+}
+
+TEST(BatcherIsolation, ReportsNothingOfABatchThatFailedForItsData) {
+  EXPECT_THAT(Reports({.fault = RefuseMarkedRows}, {1, kBad, 3}), ElementsAre(true));
+  EXPECT_THAT(Reports({.fault = RefuseMarkedRows}, {kBad, kBad}), ElementsAre(true));
+}
+
 TEST(BatcherIsolation, NeverRunsARowAgainPastItsDeadline) {
   // A run takes 10 ms. The hasty request's deadline passes while the batch fails.
   IsolationBench bench({.latency = [](auto) { return 10ms; }, .fault = RefuseMarkedRows});

@@ -72,6 +72,32 @@ TEST(Overload, JustBelowCapacityNoSeedCollapses) {
   }
 }
 
+/// What arrives at 0.4 of capacity with `deadline`, while from the fifth second on rows of a lower
+/// priority flood the queue up to twelve times capacity in all.
+SimulationResult Flooded(base::Duration deadline, base::Duration low_deadline, std::uint64_t seed) {
+  Scenario scenario = At(Medium(), 0.4);
+  scenario.deadline = deadline;
+  scenario.seed = seed;
+  scenario.low = {.load = 12 - 0.4, .deadline = low_deadline, .from = 5s};
+  return Simulate(scenario);
+}
+
+// A row that just misses a run of 64 rows waits 74 ms for its own, which others may make as large:
+// 148 ms. With 150 ms to the deadline nothing may go wrong any more.
+TEST(Overload, AFloodOfLowPriorityLeavesTheHighInTime) {
+  for (const auto& [deadline, share] :
+       {std::pair{150ms, 0.998}, {160ms, 0.999}, {200ms, 0.999}, {400ms, 0.999}}) {
+    for (const base::Duration low_deadline : {100ms, 1000ms}) {
+      for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+        const SimulationResult result = Flooded(deadline, low_deadline, seed);
+        EXPECT_GE(result.OfOffered(), share)
+            << base::ToMillis(deadline) << ' ' << base::ToMillis(low_deadline) << ' ' << seed;
+        EXPECT_GT(result.low_offered, 20 * result.offered) << "that is a flood";
+      }
+    }
+  }
+}
+
 TEST(Overload, ABurstOfTwoSecondsIsOverTwoSecondsLater) {
   Scenario scenario = At(Medium(), 0.5);
   scenario.length = 20s;

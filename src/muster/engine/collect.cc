@@ -36,6 +36,17 @@ void Collect(const Engine& engine, telemetry::Exposition& page) {
       page.Counter("muster_launches_total", "Runs by the reason they were launched for.",
                    with_reason, static_cast<double>(b.launches[i]));
     }
+    page.Gauge("muster_breaker_open", "1 where requests are refused because runs failed, else 0.",
+               labels, m.breaker.state == registry::BreakerState::kOpen ? 1 : 0);
+    count("muster_breaker_refused_total", "Requests refused because runs failed of late.",
+          m.breaker.refused);
+    for (std::size_t i = 0; i < m.breaker.entered.size(); ++i) {
+      telemetry::Labels with_state = labels;
+      with_state.emplace_back("to",
+                              registry::BreakerStateName(static_cast<registry::BreakerState>(i)));
+      page.Counter("muster_breaker_transitions_total", "Transitions of the breaker by new state.",
+                   with_state, static_cast<double>(m.breaker.entered[i]));
+    }
     page.Gauge("muster_queue_rows", "Rows waiting.", labels, static_cast<double>(b.waiting_rows));
     page.Gauge("muster_queue_oldest_seconds", "How long the oldest waiting request has waited.",
                labels, base::ToMillis(b.oldest_wait) / 1e3);

@@ -16,6 +16,7 @@
 #include "muster/batching/proof.h"
 #include "muster/batching/work.h"
 #include "muster/model/layout.h"
+#include "muster/registry/circuit_breaker.h"
 #include "muster/registry/registry.h"
 #include "muster/tensor/tensor.h"
 
@@ -70,6 +71,7 @@ struct ModelStatus {
   std::uint64_t file_bytes = 0;
   std::uint64_t request_count = 0;
   std::uint64_t error_count = 0;  ///< requests refused, expired or with a failed row
+  registry::BreakerSnapshot breaker;
   batching::BatcherSnapshot batcher;
   telemetry::HistogramSnapshot latency;  ///< ns from Predict to its completion
 };
@@ -78,7 +80,7 @@ struct HealthReport {
   bool live = true;
   bool ready = false;  ///< false while loading or draining
   bool draining = false;
-  bool degraded = false;  ///< a model failed to load, or none is ready
+  bool degraded = false;  ///< a model failed to load, a breaker is not closed, or none is ready
   std::vector<std::string> problems;
 };
 
@@ -90,7 +92,8 @@ class Engine {
   virtual base::Result<ModelLease> Resolve(std::string_view model, std::string_view version) = 0;
   /// Asynchronous: returns at once; `done` is called exactly once on `home`, never inline. Errors
   /// are those of Batcher::Submit, plus INVALID_ARGUMENT for inputs the model does not take,
-  /// UNIMPLEMENTED for sequences and UNAVAILABLE "DRAINING" during shutdown. Retryable:
+  /// UNIMPLEMENTED for sequences, UNAVAILABLE "BREAKER_OPEN" (with retry_after) where the version
+  /// has failed too often of late, and UNAVAILABLE "DRAINING" during shutdown. Retryable:
   /// UNAVAILABLE, RESOURCE_EXHAUSTED.
   virtual void Predict(PredictRequest request, base::Loop* home, Completion done) = 0;
   /// What Predict would say now of one row with `timeout` that came before its body was read: OK,

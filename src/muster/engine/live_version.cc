@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <random>
 #include <system_error>
+
+#include "muster/telemetry/log.h"
 
 namespace muster::engine {
 namespace {
@@ -95,7 +98,34 @@ std::uint64_t FileBytes(const model::ModelSource& source) {
   return error ? 0 : bytes;
 }
 
+void LogTransition(const LiveVersion& live, const registry::BreakerTransition& transition) {
+  const bool opened = transition.to == registry::BreakerState::kOpen;
+  telemetry::Log(opened ? telemetry::LogLevel::kWarning : telemetry::LogLevel::kInfo,
+                 opened ? "model fails, requests are refused" : "breaker of model changed",
+                 {{"model", live.name},
+                  {"version", live.version},
+                  {"from", std::string(registry::BreakerStateName(transition.from))},
+                  {"to", std::string(registry::BreakerStateName(transition.to))},
+                  {"retry_after_ms", std::to_string(transition.retry_after.count())}});
+}
+
 }  // namespace
+
+// Seeded by chance: replicas whose backends failed together shall not probe together.
+LiveVersion::LiveVersion()
+    : breaker({}, std::random_device{}(),
+              [this](const registry::BreakerTransition& change) { LogTransition(*this, change); }) {
+}
+
+registry::ProbeOutcome OutcomeOf(const base::Result<batching::WorkResult>& work) {
+  using registry::ProbeOutcome;
+  // As a whole, requests are only refused, expired or cancelled; what a run fails has row errors.
+  if (!work) return ProbeOutcome::kNothing;
+  for (const batching::RowError& row : work->errors) {
+    if (row.error.code != base::Code::kInvalidArgument) return ProbeOutcome::kFailed;
+  }
+  return work->errors.empty() ? ProbeOutcome::kPassed : ProbeOutcome::kNothing;
+}
 
 base::Result<std::unique_ptr<LiveVersion>> StartVersion(const registry::ModelConfig& config,
                                                         const model::ModelSource& source,
@@ -121,9 +151,12 @@ base::Result<std::unique_ptr<LiveVersion>> StartVersion(const registry::ModelCon
   live->invariance = InvarianceOf(*live);
   MUSTER_RETURN_IF_ERROR(CheckInvariance(*live));
   if (live->config.instances == 0) live->config.instances = cores;
-  MUSTER_ASSIGN_OR_RETURN(
-      live->batcher,
-      batching::Batcher::Create(*live->model, live->proof.probe, OptionsFor(*live), device, clock));
+  batching::BatcherOptions options = OptionsFor(*live);
+  options.on_batch = [&breaker = live->breaker](bool succeeded, base::TimePoint now) {
+    breaker.OnRun(succeeded, now);
+  };
+  MUSTER_ASSIGN_OR_RETURN(live->batcher, batching::Batcher::Create(*live->model, live->proof.probe,
+                                                                   options, device, clock));
   return live;
 }
 

@@ -93,13 +93,10 @@ class LocalEngineImpl final : public LocalEngine {
     live.requests.Add();
     Status status = refusing_ ? Status(base::Unavailable("the server is shutting down", "DRAINING"))
                               : CheckRequest(request);
-    if (!status) {
-      live.errors.Add();
-      home->Post(
-          [done = std::move(done), error = status.error()]() mutable { done(std::move(error)); });
-      return;
-    }
-    live.batcher->Submit(ToWorkItem(std::move(request), home, start, std::move(done)));
+    if (!status) return Refuse(live, std::move(status).error(), home, std::move(done));
+    const auto pass = live.breaker.Admit(start);
+    if (!pass) return Refuse(live, pass.error(), home, std::move(done));
+    live.batcher->Submit(ToWorkItem(std::move(request), home, {start, *pass}, std::move(done)));
   }
 
   Status WouldAccept(const ModelLease& model, std::optional<base::Duration> timeout) override {
@@ -123,16 +120,18 @@ class LocalEngineImpl final : public LocalEngine {
   }
 
   HealthReport Health() const override {
+    const base::TimePoint now = clock_.Now();
     HealthReport report;
     report.draining = draining_;
     report.ready = ready_ && !draining_;
     bool any_ready = false;
     for (const registry::VersionEntry& entry : registry_.List()) {
       any_ready |= entry.state == registry::VersionState::kReady;
-      if (entry.state != registry::VersionState::kFailed) continue;
+      const std::string problem = ProblemOf(entry, now);
+      if (problem.empty()) continue;
       report.degraded = true;
       report.problems.push_back("model " + entry.name + " version " + entry.version + ": " +
-                                entry.reason);
+                                problem);
     }
     if (ready_ && !any_ready && !draining_) {
       report.degraded = true;
@@ -142,6 +141,33 @@ class LocalEngineImpl final : public LocalEngine {
   }
 
  private:
+  /// How a request got in.
+  struct Entry {
+    base::TimePoint start;
+    registry::BreakerPass pass;
+  };
+
+  static void Refuse(LiveVersion& live, Error error, base::Loop* home, Completion done) {
+    live.errors.Add();
+    home->Post(
+        [done = std::move(done), error = std::move(error)]() mutable { done(std::move(error)); });
+  }
+
+  /// Empty: none.
+  static std::string ProblemOf(const registry::VersionEntry& entry, base::TimePoint now) {
+    if (entry.state == registry::VersionState::kFailed) return entry.reason;
+    if (!entry.lease) return "";
+    switch (Live(entry.lease).breaker.Snapshot(now).state) {
+      case registry::BreakerState::kClosed:
+        return "";
+      case registry::BreakerState::kHalfOpen:
+        return "it has failed too often and is being tried again";
+      case registry::BreakerState::kOpen:
+        break;
+    }
+    return "it has failed too often and is not asked for now";
+  }
+
   Status Fail(const std::string& name, const std::string& version, const Error& error) {
     registry_.SetFailed(name, version, error.message);
     telemetry::Log(telemetry::LogLevel::kError, "model failed to load",
@@ -181,7 +207,7 @@ class LocalEngineImpl final : public LocalEngine {
                                     options_.max_timeout);
   }
 
-  batching::WorkItem ToWorkItem(PredictRequest request, base::Loop* home, base::TimePoint start,
+  batching::WorkItem ToWorkItem(PredictRequest request, base::Loop* home, Entry entry,
                                 Completion done) {
     batching::WorkItem item;
     item.inputs = std::move(request.inputs);
@@ -189,24 +215,26 @@ class LocalEngineImpl final : public LocalEngine {
     item.isolation = request.isolation;
     item.priority = request.priority;
     item.deadline_is_explicit = request.timeout.has_value();
-    item.deadline = request.since.value_or(start) + Limit(request.timeout);
+    item.deadline = request.since.value_or(entry.start) + Limit(request.timeout);
     item.cancelled = std::move(request.cancelled);
     item.client = std::move(request.client_id);
     item.home = home;
-    item.done = [this, start, deadline = item.deadline, lease = std::move(request.model),
+    item.done = [this, entry, deadline = item.deadline, lease = std::move(request.model),
                  done = std::move(done)](base::Result<batching::WorkResult> work) mutable {
       if (work && clock_.Now() > deadline) {
         work = base::DeadlineExceeded("the deadline passed while the model was running", "EXPIRED");
       }
-      Finish(start, std::move(lease), std::move(work), done);
+      Finish(entry, std::move(lease), std::move(work), done);
     };
     return item;
   }
 
-  void Finish(base::TimePoint start, ModelLease lease, base::Result<batching::WorkResult> work,
+  void Finish(Entry entry, ModelLease lease, base::Result<batching::WorkResult> work,
               Completion& done) {
     LiveVersion& live = Live(lease);
-    live.latency.Record(clock_.Now() - start);
+    const base::TimePoint now = clock_.Now();
+    live.latency.Record(now - entry.start);
+    live.breaker.OnAnswer(entry.pass, OutcomeOf(work), now);
     if (!work) {
       live.errors.Add();
       done(std::move(work).error());
@@ -217,8 +245,7 @@ class LocalEngineImpl final : public LocalEngine {
     done(PredictResponse{std::move(lease), *std::move(work), cold});
   }
 
-  static ModelStatus StatusOf(const registry::VersionEntry& entry,
-                              const std::string& default_name) {
+  ModelStatus StatusOf(const registry::VersionEntry& entry, const std::string& default_name) const {
     ModelStatus status;
     status.name = entry.name;
     status.version = entry.version;
@@ -237,6 +264,7 @@ class LocalEngineImpl final : public LocalEngine {
     status.file_bytes = live.file_bytes;
     status.request_count = live.requests.value();
     status.error_count = live.errors.value();
+    status.breaker = live.breaker.Snapshot(clock_.Now());
     status.batcher = live.batcher->Snapshot();
     status.latency = live.latency.Snapshot();
     return status;

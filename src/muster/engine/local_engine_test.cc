@@ -237,6 +237,26 @@ TEST_F(LocalEngineTest, AppliesTheDefaultDeadlineToARequestThatNamesNone) {
   while (!first) loop_.AwaitAndRun();
 }
 
+TEST_F(LocalEngineTest, CapsADeadlineThatIsFarTooFar) {
+  ASSERT_TRUE(Load("m", "doubling"));
+  loader_.last().Hold();
+  std::optional<base::Result<PredictResponse>> first, second;
+  engine_->Predict(Request({1}), &loop_, [&](auto r) { first = std::move(r); });
+  loader_.last().AwaitRunning(1);
+  PredictRequest request = Request({2});
+  request.timeout = std::chrono::hours(24 * 365);
+  engine_->Predict(std::move(request), &loop_, [&](auto r) { second = std::move(r); });
+  clock_.Advance(std::chrono::seconds(299));
+  loop_.RunUntilIdle();
+  EXPECT_FALSE(second) << "300 s are allowed";
+  clock_.Advance(std::chrono::seconds(2));
+  while (!second) loop_.AwaitAndRun();
+  EXPECT_EQ(second->error().Reason(), "EXPIRED");
+  EXPECT_EQ(Status().batcher.requests_expired, 1u);
+  loader_.last().Release();
+  while (!first) loop_.AwaitAndRun();
+}
+
 TEST_F(LocalEngineTest, CountsADeadlineFromWhereTheRequestSays) {
   ASSERT_TRUE(Load("m", "doubling"));
   const int before = loader_.last().run_count();

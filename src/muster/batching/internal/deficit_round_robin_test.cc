@@ -1,5 +1,6 @@
 #include "muster/batching/internal/deficit_round_robin.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 #include <map>
 #include <vector>
@@ -93,6 +94,55 @@ TEST(DeficitRoundRobin, StarvesNobody) {
     waited += 10ms;
   }
   EXPECT_LE(waited, 9 * 10ms);
+}
+
+/// The longest that a quick model waits for a slot when it asks `gap` after each of its runs of
+/// 1 ms, while a slow one always has runs of 100 ms for as many slots as it has instances.
+base::Duration LongestWaitOfQuick(int slots, int slow_instances, base::Duration gap) {
+  DeficitRoundRobin order(5ms);
+  const FlowId slow = order.Add(1), quick = order.Add(1);
+  for (int i = 0; i < slow_instances; ++i) order.Enqueue(slow);
+  std::multimap<base::Duration, FlowId> running;  // by end
+  base::Duration now{0}, asked{0}, longest{0};
+  base::Duration asks = gap;
+  while (now < 100s) {
+    while (running.size() < static_cast<std::size_t>(slots) && !order.idle()) {
+      const FlowId id = *order.Grant();
+      if (id == quick) longest = std::max(longest, now - asked);
+      running.emplace(now + (id == quick ? 1ms : 100ms), id);
+    }
+    if (running.empty() || asks <= running.begin()->first) {
+      now = asked = asks;
+      asks = base::Duration::max();
+      order.Enqueue(quick);
+      continue;
+    }
+    const auto [end, id] = *running.begin();
+    running.erase(running.begin());
+    now = end;
+    order.Charge(id, id == quick ? 1ms : 100ms);
+    if (id == quick) asks = now + gap;
+    if (id == slow) order.Enqueue(slow);
+  }
+  return longest;
+}
+
+// A run is never interrupted, so this is what can be had: the run that holds the slot, and no more.
+TEST(DeficitRoundRobin, AQuickFlowWaitsForOneRunOfASlowOneAtMost) {
+  for (const int slots : {1, 2, 4}) {
+    for (const int more : {0, 1, 4}) {
+      for (const base::Duration gap : {0ms, 1ms, 7ms, 50ms, 130ms, 1000ms}) {
+        EXPECT_LE(LongestWaitOfQuick(slots, slots + more, gap), 100ms)
+            << slots << ' ' << more << ' ' << base::ToMillis(gap);
+      }
+    }
+  }
+}
+
+TEST(DeficitRoundRobin, AQuickFlowNeverWaitsWhereTheSlowOneHasFewerInstancesThanSlots) {
+  for (const int slots : {2, 4}) {
+    EXPECT_EQ(LongestWaitOfQuick(slots, slots - 1, 7ms), 0ms) << slots;
+  }
 }
 
 TEST(DeficitRoundRobin, AFlowCannotSaveUpWhileIdle) {

@@ -28,6 +28,7 @@ Dispatch::Dispatch(const BatcherOptions& options, Device& device, base::Clock& c
       flow_(device.AddFlow(options.name)),
       max_run_rows_(options.policy.max_batch_size),
       caller_runs_(options.executor == ExecutorKind::kAuto && options.threads_per_instance == 1),
+      on_batch_(options.on_batch),
       turn_ends_(std::make_shared<TurnEnds>(*this)),
       queue_({.max_rows = options.max_queue_rows,
               .max_bytes = options.max_queue_bytes,

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -75,6 +76,10 @@ class Dispatch final : private CancelListener {
   /// what is answered by that; to be posted.
   void Succeed(const RunInfo& run, std::span<const Slice> slices, std::span<WorkPart> parts,
                Deliveries& answers);
+  /// What became of a batch is known: see BatcherOptions::on_batch.
+  void Report(bool succeeded, base::TimePoint now) const {
+    if (on_batch_) on_batch_(succeeded, now);
+  }
   /// A run failed; its rows are not settled by that.
   void Retry(const RunInfo& run, std::span<const Slice> slices);
   /// Settles rows: they have no value. All of its rows if a request is isolated as a whole.
@@ -142,6 +147,7 @@ class Dispatch final : private CancelListener {
   const Device::FlowId flow_;
   const std::int64_t max_run_rows_;
   const bool caller_runs_;
+  const std::function<void(bool, base::TimePoint)> on_batch_;
   const std::shared_ptr<TurnEnds> turn_ends_;
   std::atomic<std::uint64_t> next_run_{1};
 

@@ -118,6 +118,7 @@ void Dispatch::RunHere(Seat& seat, base::Loop& loop, Deliveries& answers) {
   runner.Begin(seat.batch.slices, BeginRun(seat.batch));
   if (!runner.succeeded()) return LeaveRun(seat, loop);
   const RunOutcome run = runner.Finish();
+  Report(true, run.info.finished);
   base::RecycledVector<WorkPart> parts = PartsOf(*run.outputs, seat.batch.slices);
   TurnTime::Spend(loop, run.info.cost);
   device_.Release(flow_, run.info.finished - run.info.formed);

@@ -96,9 +96,13 @@ void Executor::Execute(const FormedBatch& batch) {
                        ? runner_.Finish()
                        : runner_.Run(batch.slices, dispatch_.BeginRun(batch));
   seat_.used = run.info.finished - run.info.formed;
-  if (run.outputs) return Settle(run, batch.slices, seat_.answers);
+  if (run.outputs) {
+    dispatch_.Report(true, run.info.finished);
+    return Settle(run, batch.slices, seat_.answers);
+  }
   dispatch_.Retry(run.info, batch.slices);
   if (!DataMayBeToBlame(run.outputs.error())) {
+    dispatch_.Report(false, run.info.finished);
     return dispatch_.Fail(batch.slices, BatchError(run.outputs.error()));
   }
   Isolate(batch.slices, run.outputs.error());
@@ -145,7 +149,7 @@ void Executor::RunAgain(Suspects& suspects, const std::vector<int>& units, Bisec
   const base::Error& error = run.outputs.error();
   if (!DataMayBeToBlame(error)) {
     suspects.Close(units);
-    suspects.hopeless = BatchError(error);
+    GiveUp(suspects, BatchError(error));
     return dispatch_.Fail(slices, *suspects.hopeless);
   }
   if (units.size() == 1) Blame(suspects, units[0], error);
@@ -156,12 +160,18 @@ void Executor::Blame(Suspects& suspects, int unit, const base::Error& error) {
   suspects.Close({unit});
   const Slice& slice = suspects.units[static_cast<std::size_t>(unit)];
   if (!ProbeSucceeds(suspects)) {
-    suspects.hopeless = base::Internal("the model failed: " + error.message, "BACKEND_ERROR");
+    GiveUp(suspects, base::Internal("the model failed: " + error.message, "BACKEND_ERROR"));
     return dispatch_.Fail(std::span(&slice, 1), *suspects.hopeless);
   }
   dispatch_.IsolateClient(slice.pending->item.client);
   dispatch_.Fail(std::span(&slice, 1),
                  base::InvalidArgument(error.message, "INPUT_REJECTED_BY_MODEL"));
+}
+
+// The backend is to blame: running any more of them is of no use.
+void Executor::GiveUp(Suspects& suspects, base::Error error) {
+  suspects.hopeless = std::move(error);
+  dispatch_.Report(false, clock_.Now());
 }
 
 bool Executor::ProbeSucceeds(Suspects& suspects) {

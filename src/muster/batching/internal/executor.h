@@ -30,6 +30,7 @@ class Executor {
   void Isolate(std::span<const Slice> slices, const base::Error& error);
   void RunAgain(Suspects& suspects, const std::vector<int>& units, Bisection& bisection);
   void Blame(Suspects& suspects, int unit, const base::Error& error);
+  void GiveUp(Suspects& suspects, base::Error error);
   bool ProbeSucceeds(Suspects& suspects);
 
   std::span<const tensor::Tensor> probe_;

@@ -116,10 +116,12 @@ OrderKey BatchQueue::Impl::LateIn(Bucket& bucket, std::int64_t size) const {
 
 void BatchQueue::Impl::GiveUpLate(Bucket& bucket, std::int64_t size) {
   const OrderKey limit = LateIn(bucket, size);
-  while (bucket.order.top_key() < limit) {
-    bucket.order.top()->given_up = true;
-    dead.push_back(Unlink(*bucket.order.top()));
-  }
+  while (bucket.order.top_key() < limit) GiveUp(*bucket.order.top());
+}
+
+void BatchQueue::Impl::GiveUp(Pending& pending) {
+  pending.given_up = true;
+  dead.push_back(Unlink(pending));
 }
 
 // Registers the batch as under way, and what its rows cost as of now.
@@ -153,7 +155,12 @@ FormedBatch BatchQueue::Impl::Take(Bucket& bucket, const Decision& decision) {
     Pending& head = *bucket.order.top();
     // The head may be another than the policy saw, and shorter: what was late has been given up. A
     // lower class begins with its most urgent row, which this run may make late.
-    if (batch.rows > 0 && (decision.one_request || ExplicitDeadline(head) < end)) break;
+    if (batch.rows > 0 && decision.one_request) break;
+    if (batch.rows > 0 && ExplicitDeadline(head) < end) {
+      if (KeepsUp(bucket, decision.rows)) break;
+      GiveUp(head);  // else one that has almost expired keeps all behind it waiting
+      continue;
+    }
     batch.slices.push_back(TakeFrom(head, std::min(head.untaken(), decision.rows - batch.rows)));
     batch.rows += batch.slices.back().rows;
   }

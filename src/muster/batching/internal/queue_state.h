@@ -95,6 +95,7 @@ struct BatchQueue::Impl {
   bool KeepsUp(Bucket& bucket, std::int64_t size);
   std::int64_t RowsInTime(Bucket& bucket, std::int64_t size) const;
   void GiveUpLate(Bucket& bucket, std::int64_t size);
+  void GiveUp(Pending& pending);
   OrderKey LateIn(Bucket& bucket, std::int64_t size) const;
   FormedBatch Take(Bucket& bucket, const Decision& decision);
   Slice TakeFrom(Pending& head, std::int64_t count);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <functional>
@@ -15,6 +16,13 @@
 #include "muster/batching/internal/queue_test_support.h"
 
 namespace muster::batching {
+
+/// A second kind of single-row requests, of a lower priority, that arrives as Poisson beside.
+struct LowClass {
+  double load = 0;             ///< as Scenario's; 0: there is none
+  base::Duration deadline{0};  ///< of each, from its arrival; 0: none
+  base::Duration from{0};      ///< when the first may arrive
+};
 
 /// A model with l(n) = row·n + fixed on some instances, and single-row requests with a deadline
 /// that arrive at random: driven event by event on the real queue, without threads or waiting.
@@ -33,6 +41,7 @@ struct Scenario {
   std::function<double(base::Duration)> slowness = [](base::Duration) { return 1.0; };
   /// Times of load: the rate at t is multiplied by this.
   std::function<double(base::Duration)> surge = [](base::Duration) { return 1.0; };
+  LowClass low;
   QueueOptions queue{.max_rows = 1 << 30, .max_bytes = std::size_t{1} << 60};
   std::unique_ptr<Policy> (*policy)(std::int64_t max_rows) = Adaptive;
 
@@ -44,10 +53,12 @@ struct Scenario {
   }
 };
 
+/// Without those of LowClass, but for runs.
 struct SimulationResult {
   std::int64_t offered = 0, on_time = 0, late = 0, refused = 0, given_up = 0, runs = 0;
   /// By the second of arrival.
   std::vector<std::int64_t> offered_in, on_time_in;
+  std::int64_t low_offered = 0, low_on_time = 0;
   double capacity_rows = 0;
   double latency_seconds = 0;  ///< mean of those answered
 
@@ -58,7 +69,10 @@ struct SimulationResult {
 class Simulation {
  public:
   explicit Simulation(const Scenario& scenario)
-      : scenario_(scenario), random_(scenario.seed), queue_(Options(), Policies()) {
+      : scenario_(scenario),
+        random_(scenario.seed),
+        low_random_(scenario.seed + 1'000),
+        queue_(Options(), Policies()) {
     const double shape = 1 / (scenario.gap_cv * scenario.gap_cv);
     gap_ = std::gamma_distribution<double>(shape, 1 / shape);
   }
@@ -69,13 +83,17 @@ class Simulation {
     result_.on_time_in.resize(seconds);
     result_.capacity_rows =
         scenario_.Capacity() * std::chrono::duration<double>(scenario_.length).count();
-    base::TimePoint arrival = NextArrival(kStart);
+    base::TimePoint next = NextArrival(kStart),
+                    next_low = NextLowArrival(kStart + scenario_.low.from);
     const base::TimePoint end = kStart + scenario_.length;
-    while (arrival < end || !runs_.empty()) {
+    for (;;) {
+      const base::TimePoint arrival = std::min(next, next_low);
+      if (arrival >= end && runs_.empty()) break;
       if (arrival < end && (runs_.empty() || arrival <= runs_.top().end)) {
-        Arrive(arrival);
+        const bool low = next_low < next;
+        low ? ArriveLow(arrival) : Arrive(arrival);
         Launch(arrival);
-        arrival = NextArrival(arrival);
+        (low ? next_low : next) = low ? NextLowArrival(arrival) : NextArrival(arrival);
       } else {
         const base::TimePoint now = runs_.top().end;
         Finish();
@@ -106,20 +124,37 @@ class Simulation {
     return last + base::Duration(static_cast<std::int64_t>(gap_(random_) / rate * 1e9) + 1);
   }
 
+  base::TimePoint NextLowArrival(base::TimePoint last) {
+    if (scenario_.low.load == 0) return base::kNever;
+    std::exponential_distribution<double> gap(scenario_.Capacity() * scenario_.low.load);
+    return last + base::Duration(static_cast<std::int64_t>(gap(low_random_) * 1e9) + 1);
+  }
+
   std::size_t Second(base::TimePoint time) const {
     return static_cast<std::size_t>((time - kStart) / std::chrono::seconds(1));
   }
 
   void Arrive(base::TimePoint now) {
+    ++result_.offered;
+    ++result_.offered_in[Second(now)];
+    if (!Push(now, scenario_.deadline, 0)) ++result_.refused;
+    Collect(now);
+  }
+
+  void ArriveLow(base::TimePoint now) {
+    ++result_.low_offered;
+    (void)Push(now, scenario_.low.deadline, kLow);
+    Collect(now);
+  }
+
+  bool Push(base::TimePoint now, base::Duration deadline, int priority) {
     WorkItem item;
     item.inputs = inputs_;
     item.rows = 1;
-    if (scenario_.deadline > base::Duration(0)) item.deadline = now + scenario_.deadline;
+    if (deadline > base::Duration(0)) item.deadline = now + deadline;
     item.deadline_is_explicit = true;
-    ++result_.offered;
-    ++result_.offered_in[Second(now)];
-    if (!queue_.Push(std::make_shared<Pending>(std::move(item)), now)) ++result_.refused;
-    Collect(now);
+    item.priority = priority;
+    return queue_.Push(std::make_shared<Pending>(std::move(item)), now).has_value();
   }
 
   void Launch(base::TimePoint now) {
@@ -145,6 +180,10 @@ class Simulation {
     for (const Slice& slice : run.batch->slices) {
       const Pending& pending = *slice.pending;
       const bool on_time = run.end <= pending.item.deadline;
+      if (pending.item.priority == kLow) {
+        result_.low_on_time += on_time ? 1 : 0;
+        continue;
+      }
       ++(on_time ? result_.on_time : result_.late);
       if (on_time) ++result_.on_time_in[Second(pending.arrival)];
     }
@@ -153,11 +192,16 @@ class Simulation {
 
   void Collect(base::TimePoint now) {
     if (queue_.NextDeadline() > now) return;
-    result_.given_up += static_cast<std::int64_t>(queue_.RemoveDead(now).size());
+    for (const PendingPtr& dead : queue_.RemoveDead(now)) {
+      result_.given_up += dead->item.priority == kLow ? 0 : 1;
+    }
   }
+
+  static constexpr int kLow = -1;
 
   const Scenario scenario_;
   std::mt19937_64 random_;
+  std::mt19937_64 low_random_;  // of its own: the others arrive as they would without them
   std::gamma_distribution<double> gap_;
   BatchQueue queue_;
   std::priority_queue<Running> runs_;

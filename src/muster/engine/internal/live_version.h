@@ -7,16 +7,18 @@
 #include "muster/batching/proof.h"
 #include "muster/engine/engine.h"
 #include "muster/model/model.h"
+#include "muster/registry/circuit_breaker.h"
 #include "muster/registry/model_config.h"
 #include "muster/telemetry/counter.h"
 #include "muster/telemetry/histogram.h"
 
 namespace muster::engine {
 
-/// What a lease points to: the loaded model, its batcher and its counters. Destroying it drains the
-/// batcher, so it happens on the reaper's thread.
+/// What a lease points to: the loaded model, its batcher, its breaker and its counters. Destroying
+/// it drains the batcher, so it happens on the reaper's thread.
 class LiveVersion : public registry::ServedVersion {
  public:
+  LiveVersion();
   ~LiveVersion() override { batcher.reset(); }
 
   std::unique_ptr<model::Model> model;
@@ -28,8 +30,13 @@ class LiveVersion : public registry::ServedVersion {
   telemetry::Counter errors;
   telemetry::Histogram latency;
   std::atomic<bool> warm{false};
-  std::unique_ptr<batching::Batcher> batcher;  // last: it uses the model
+  registry::CircuitBreaker breaker;
+  std::unique_ptr<batching::Batcher> batcher;  // last: it uses the model and the breaker
 };
+
+/// What the answer to a request that its version's breaker let pass says of the backend: it passed,
+/// it failed, or, where nothing but the client or the queue is to blame, nothing.
+registry::ProbeOutcome OutcomeOf(const base::Result<batching::WorkResult>& work);
 
 /// Reads, proves and starts one version. Blocks. Errors: those of the loader and the configuration.
 base::Result<std::unique_ptr<LiveVersion>> StartVersion(const registry::ModelConfig& config,

@@ -112,6 +112,16 @@ void WriteBatching(JsonWriter& w, const ModelStatus& m) {
   w.EndObject();
 }
 
+void WriteBreaker(JsonWriter& w, const registry::BreakerSnapshot& breaker) {
+  w.Key("breaker");
+  w.BeginObject();
+  Field(w, "state", registry::BreakerStateName(breaker.state));
+  Field(w, "opened", breaker.opened());
+  Field(w, "refused", breaker.refused);
+  Field(w, "retry_after_ms", static_cast<std::uint64_t>(breaker.retry_after.count()));
+  w.EndObject();
+}
+
 void WriteCounters(JsonWriter& w, const ModelStatus& m) {
   Field(w, "request_count", m.request_count);
   Field(w, "error_count", m.error_count);
@@ -149,6 +159,7 @@ void WriteModelFields(JsonWriter& w, const ModelStatus& m, bool detailed) {
     Field(w, "request_count", m.request_count);
     Field(w, "error_count", m.error_count);
     WriteBatching(w, m);
+    WriteBreaker(w, m.breaker);
     if (detailed) {
       w.Key("stats");
       w.BeginObject();

@@ -102,6 +102,9 @@ std::string_view ComponentSchemas() {
  "name":{"type":"string"},"version":{"type":"string"},"state":{"enum":["LOADING","READY","FAILED"]},"reason":{"type":"string"},"default":{"type":"boolean"},
  "inputs":{"type":"array","items":{"$ref":"#/components/schemas/Tensor"}},"outputs":{"type":"array","items":{"$ref":"#/components/schemas/Tensor"}},
  "labels":{"type":"array","items":{"type":"string"}},"request_count":{"type":"integer"},"error_count":{"type":"integer"},
+ "breaker":{"type":"object","required":["state","opened","refused","retry_after_ms"],"properties":{
+  "state":{"enum":["closed","half_open","open"]},"opened":{"type":"integer"},"refused":{"type":"integer"},
+  "retry_after_ms":{"type":"integer","description":"until requests are tried again; 0 unless open"}}},
  "batching":{"type":"object","properties":{"batch_invariant":{"type":"object","required":["found","compared_rows","enforced"],"properties":{
   "found":{"enum":["all","at_least_2","one_row_runs","none"],"description":"sizes of runs that give a row the same bits"},
   "compared_rows":{"type":"integer","description":"of the largest run compared"},"enforced":{"type":"boolean"}}}}}}},
