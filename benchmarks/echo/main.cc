@@ -103,6 +103,10 @@ class ConstantEngine final : public engine::Engine {
     });
   }
 
+  base::Status WouldAccept(const engine::ModelLease&, std::optional<base::Duration>) override {
+    return {};
+  }
+
   std::vector<engine::ModelStatus> Models() const override {
     engine::ModelStatus status;
     status.name = constant_.lease->name;
@@ -126,7 +130,7 @@ class ConstantEngine final : public engine::Engine {
   engine::PredictResult Answer(std::int64_t rows) const {
     const std::int64_t n = std::min<std::int64_t>(rows, kRows);
     engine::PredictResult result;
-    std::vector<Tensor> outputs;
+    tensor::TensorList outputs;
     for (const Tensor& output : constant_.outputs) outputs.push_back(output.Rows(0, n));
     result.parts.push_back({0, n, std::move(outputs)});
     result.row_shares.assign(static_cast<std::size_t>(n), std::chrono::nanoseconds(2317));

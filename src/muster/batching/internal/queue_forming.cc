@@ -157,7 +157,8 @@ FormedBatch BatchQueue::Impl::Take(Bucket& bucket, const Decision& decision) {
     // lower class begins with its most urgent row, which this run may make late.
     if (batch.rows > 0 && decision.one_request) break;
     if (batch.rows > 0 && ExplicitDeadline(head) < end) {
-      if (KeepsUp(bucket, decision.rows)) break;
+      const WorkItem& first = batch.slices.front().pending->item;
+      if (head.item.priority == first.priority || KeepsUp(bucket, decision.rows)) break;
       GiveUp(head);  // else one that has almost expired keeps all behind it waiting
       continue;
     }

@@ -167,7 +167,9 @@ void QueueChecker::CheckTurn(const FormedBatch& batch, const Popped& popped) {
   for (const Entry& entry : popped.given_up) {
     turn = std::min(turn, entry.key);
     Require(popped.dropped || Together(entry, first), "given up for another bucket's batch");
-    Require(popped.dropped || entry.key < first.key, "given up though not before the batch");
+    const bool lower = entry.key.negated_priority > first.key.negated_priority;
+    Require(popped.dropped || lower || entry.key < first.key,
+            "given up though neither before the batch nor of a lower class");
   }
   std::size_t before = 0;
   for (const Entry& entry : waiting_) {
