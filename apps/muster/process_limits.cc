@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <malloc.h>
 #include <string>
 #include <sys/resource.h>
 #include <system_error>
@@ -40,19 +39,6 @@ void RaiseDescriptorLimit(const Options& options) {
          {"to", std::to_string(wanted)},
          {"reason", std::generic_category().message(errno)}});
   }
-}
-
-void ReturnLargeMemory() {
-#if defined(__GLIBC__)
-  // By itself glibc moves both bounds up to 32 and 64 MiB with the first large blocks it frees:
-  // bodies and tensors then come from arenas, one per thread, that keep them for good (153 MB after
-  // six batches of 18 MB, 59 MB with these bounds). 128 KiB, where it begins, would map and unmap
-  // memory for each body of half a megabyte, which costs a third more CPU time than this.
-  constexpr int kMapped = 4 << 20;
-  constexpr int kKeptOnTop = 8 << 20;
-  ::mallopt(M_MMAP_THRESHOLD, kMapped);
-  ::mallopt(M_TRIM_THRESHOLD, kKeptOnTop);
-#endif
 }
 
 }  // namespace muster::app

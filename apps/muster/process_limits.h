@@ -8,8 +8,4 @@ namespace muster::app {
 /// make sense; logs what it did. Before the listeners, which derive their caps from it.
 void RaiseDescriptorLimit(const Options& options);
 
-/// Makes the allocator give the memory of large bodies back to the system. Before any thread
-/// starts.
-void ReturnLargeMemory();
-
 }  // namespace muster::app

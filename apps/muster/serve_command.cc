@@ -253,7 +253,6 @@ class Serving {
 
 int Serve(const Options& options) {
   const sigset_t signals = BlockSignals();
-  ReturnLargeMemory();
   RaiseDescriptorLimit(options);
   return Serving(options, signals).Run();
 }

@@ -15,8 +15,8 @@ constexpr std::size_t kTrusted = 3;   // runs that make a bin's median worth mor
 // once cost when the machine was slow is not believed for ever.
 constexpr float kMostPerRow = 1.5f;
 constexpr float kSeedCreep = 1.001f;       // per run: a machine that stays slow is believed at last
-constexpr std::uint64_t kRunsPerLook = 8;  // at the knee
-constexpr int kLooksToMove = 3;
+constexpr std::uint64_t kRunsPerLook = 3;  // at the knee
+constexpr int kLooksToMove = 2;
 // Derived values are this old at most: what is known does not change faster than that, and runs of
 // a small model are over in microseconds.
 constexpr auto kOldest = std::chrono::milliseconds(1);

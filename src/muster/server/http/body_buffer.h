@@ -17,12 +17,24 @@ class ReceiveBudget {
  public:
   explicit ReceiveBudget(std::size_t limit) : limit_(limit) {}
   [[nodiscard]] bool Charge(std::size_t bytes);
-  void Release(std::size_t bytes) { used_.fetch_sub(bytes, std::memory_order_relaxed); }
+  void Release(std::size_t bytes) {
+    used_.fetch_sub(bytes, std::memory_order_relaxed);
+    if (bytes >= kLarge) large_released_.store(true, std::memory_order_relaxed);
+  }
+  /// Whether a large body has been let go since this was asked last: what was made of it is free
+  /// now or soon, and the allocator would keep that memory.
+  bool TakeLargeReleased() {
+    return large_released_.load(std::memory_order_relaxed) &&
+           large_released_.exchange(false, std::memory_order_relaxed);
+  }
   std::size_t used() const { return used_.load(std::memory_order_relaxed); }
 
  private:
+  static constexpr std::size_t kLarge = 4u << 20;
+
   const std::size_t limit_;
   std::atomic<std::size_t> used_{0};
+  std::atomic<bool> large_released_{false};
 };
 
 /// The body being received. Memory doubles as bytes arrive, never by what a client declares, and is

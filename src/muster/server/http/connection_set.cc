@@ -1,5 +1,6 @@
 #include "muster/server/http/connection_set.h"
 
+#include <malloc.h>
 #include <random>
 
 #include "muster/server/http/connection.h"
@@ -9,6 +10,15 @@ namespace {
 
 // How late a time-out may be noticed. The shortest, the linger, is 1 s in all.
 constexpr std::chrono::milliseconds kSweepPeriod(200);
+
+// Asked for when a large body has gone: by itself glibc keeps what such bodies and their tensors
+// took in the arenas of all threads. Fixed bounds (mallopt) would give it back, too, but make a
+// model whose runs need large blocks map and unmap them in each run.
+void GiveMemoryBack() {
+#if defined(__GLIBC__)
+  ::malloc_trim(0);
+#endif
+}
 // A completion that was ready before has run after this many turns of the loop: one in which the
 // sockets are polled, one in which what they brought is queued behind us.
 constexpr int kRoundsToReadSockets = 3;
@@ -67,6 +77,7 @@ void ConnectionSet::Sweep() {
     const bool abandoned = connections_[i].use_count() == 1;
     connections_[i]->CheckTime(now, abandoned);
   }
+  if (context_.budget.TakeLargeReleased()) GiveMemoryBack();
   ArmSweep();
 }
 
