@@ -21,12 +21,12 @@ bool NamedProbabilities(const std::string& name) {
   return lower.starts_with("prob") || lower.find("probab") != std::string::npos;
 }
 
-/// Elements of one row, or -1 where they vary.
+/// Elements of one row, or -1 where they vary or are more than can be counted.
 std::int64_t RowElements(const ModelSpec& model, const TensorSpec& output) {
   std::int64_t n = 1;
   for (const Dim& dim : RowDims(model, output)) {
     if (dim.dynamic()) return -1;
-    n *= dim.size;
+    if (__builtin_mul_overflow(n, dim.size, &n)) return -1;
   }
   return n;
 }
