@@ -11,26 +11,10 @@ from support import (
     MODELS,
     Server,
     assert_close,
-    copy_model,
     expected,
     flat,
     together,
 )
-
-
-@pytest.fixture
-def serve(tmp_path):
-    """Starts a server with one model and a muster.yaml of the test's own."""
-    servers = []
-
-    def start(model, config):
-        copy_model(model, tmp_path, config=config)
-        servers.append(Server(tmp_path).__enter__())
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.__exit__()
 
 
 def send_at_once(server, path, bodies):

@@ -96,6 +96,23 @@ TEST_F(DeadlineTest, RefusesWhatHasNoChanceAndSaysWhenItWouldHave) {
   EXPECT_TRUE(queue_->Push(Request({.deadline = now_ + 50ms}), now_));
 }
 
+TEST_F(DeadlineTest, SaysBeforehandWhatItWouldRefuse) {
+  Learn();
+  now_ += 5s;
+  EXPECT_TRUE(queue_->WouldAccept(now_ + 1us, now_)) << "an instance is free and nothing waits";
+  for (int i = 0; i < 64; ++i) Push(1s);
+  ASSERT_EQ(Pop().rows, 64);  // until now + 74 ms
+  const base::Status refused = queue_->WouldAccept(now_ + 50ms, now_);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().Reason(), "OVERLOADED");
+  EXPECT_EQ(refused.error().retry_after,
+            queue_->Push(Request({.deadline = now_ + 50ms}), now_).error().retry_after);
+  EXPECT_TRUE(queue_->WouldAccept(now_ + 1s, now_));
+  EXPECT_EQ(queue_->waiting_rows(), 0);
+  queue_->Drain();
+  EXPECT_EQ(queue_->WouldAccept(now_ + 1s, now_).error().Reason(), "DRAINING");
+}
+
 TEST_F(DeadlineTest, NeverRefusesWhileAnInstanceIsFreeAndNothingWaits) {
   Learn();
   EXPECT_TRUE(queue_->Push(Request({.deadline = now_ + 1us}), now_));

@@ -19,6 +19,7 @@ void GiveMemoryBack() {
   ::malloc_trim(0);
 #endif
 }
+
 // A completion that was ready before has run after this many turns of the loop: one in which the
 // sockets are polled, one in which what they brought is queued behind us.
 constexpr int kRoundsToReadSockets = 3;
