@@ -27,6 +27,7 @@ base::Status BatchQueue::Push(const PendingPtr& pending, base::TimePoint now) {
   MUSTER_CHECK(pending->item.rows >= 1 && pending->queued == nullptr, "pushed twice or no rows");
   impl_->Tell(now);
   impl_->Expire();
+  if (pending->item.announced) impl_->announced.Take();
   MUSTER_RETURN_IF_ERROR(impl_->Admit(*pending));
   pending->arrival = impl_->now;
   pending->sequence = impl_->next_sequence++;

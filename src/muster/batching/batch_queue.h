@@ -83,7 +83,9 @@ class BatchQueue {
   base::Status Push(const PendingPtr& pending, base::TimePoint now);
 
   /// What Push would say of one row like those that came last, due at `deadline`: asked before a
-  /// large body is read. A refusal counts as offered work.
+  /// large body is read. What is accepted counts here as waiting until it is pushed (`announced`),
+  /// but not longer than a body may take: else all that come while bodies are being read would be
+  /// let in, read and then refused. A refusal counts as offered work.
   base::Status WouldAccept(base::TimePoint deadline, base::TimePoint now);
 
   /// The batch to run now on a free instance, or none: then look again at `wake`, or after a Push.

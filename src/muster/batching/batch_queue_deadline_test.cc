@@ -100,6 +100,7 @@ TEST_F(DeadlineTest, SaysBeforehandWhatItWouldRefuse) {
   Learn();
   now_ += 5s;
   EXPECT_TRUE(queue_->WouldAccept(now_ + 1us, now_)) << "an instance is free and nothing waits";
+  now_ += 1s;  // that one never comes
   for (int i = 0; i < 64; ++i) Push(1s);
   ASSERT_EQ(Pop().rows, 64);  // until now + 74 ms
   const base::Status refused = queue_->WouldAccept(now_ + 50ms, now_);
@@ -111,6 +112,30 @@ TEST_F(DeadlineTest, SaysBeforehandWhatItWouldRefuse) {
   EXPECT_EQ(queue_->waiting_rows(), 0);
   queue_->Drain();
   EXPECT_EQ(queue_->WouldAccept(now_ + 1s, now_).error().Reason(), "DRAINING");
+}
+
+TEST_F(DeadlineTest, WhatWasLetInCountsUntilItsBodyIsHere) {
+  Learn();
+  now_ += 5s;
+  const auto ask = [&] { return queue_->WouldAccept(now_ + 100ms, now_); };
+  int let_in = 0;
+  while (let_in < 1000 && ask()) ++let_in;
+  EXPECT_GE(let_in, 64) << "a run of 64 takes 74 ms";
+  EXPECT_LE(let_in, 192);
+  EXPECT_EQ(ask().error().Reason(), "OVERLOADED");
+  EXPECT_EQ(queue_->waiting_rows(), 0);
+
+  auto arrived = Request({.deadline = now_ + 100ms});
+  arrived->item.announced = true;
+  EXPECT_TRUE(queue_->Push(arrived, now_)) << "its own place is not taken twice";
+  EXPECT_FALSE(ask()) << "it waits here instead";
+  ASSERT_TRUE(queue_->Remove(arrived));
+  EXPECT_TRUE(ask());
+
+  now_ += 499ms;
+  EXPECT_FALSE(ask());
+  now_ += 1ms;
+  EXPECT_TRUE(ask()) << "bodies that do not come hold no places";
 }
 
 TEST_F(DeadlineTest, NeverRefusesWhileAnInstanceIsFreeAndNothingWaits) {

@@ -95,6 +95,8 @@ struct WorkItem {
   std::int64_t rows = 0;  ///< ≥ 1
   Isolation isolation = Isolation::kRow;
   int priority = 0;  ///< higher first
+  /// Batcher::WouldAccept said yes to it before its body was read.
+  bool announced = false;
   base::TimePoint deadline = base::kNever;
   /// Only explicit deadlines order and shape batches; a server's default one merely expires.
   bool deadline_is_explicit = false;

@@ -196,8 +196,10 @@ void EpollWire::Answered(std::size_t connection, LoadLoop& loop) {
   // Taken out while the loop is told: it may send the next request, or grow connections_.
   ResponseParser parser = std::move(connections_[connection].parser);
   connections_[connection].awaiting = false;
-  connections_[connection].unsent = {};
-  loop.OnAnswer(connection, parser.status(), parser.keep_alive(), parser.body(),
+  // A server that answers before it has all of a request need not be sent the rest, but then
+  // nothing can follow on that connection.
+  const bool sent = std::exchange(connections_[connection].unsent, {}).empty();
+  loop.OnAnswer(connection, parser.status(), sent && parser.keep_alive(), parser.body(),
                 base::RealClock().Now());
   parser.Reset();
   connections_[connection].parser = std::move(parser);

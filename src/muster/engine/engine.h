@@ -39,6 +39,7 @@ struct PredictRequest {
   std::optional<base::Duration> timeout;
   /// What that, and the default, is counted from instead, for requests of which one deadline holds.
   std::optional<base::TimePoint> since;
+  bool announced = false;  ///< WouldAccept said yes to it
   base::CancelToken cancelled;
   std::string client_id;                   ///< token id; empty: unnamed
   std::optional<std::string> sequence_id;  ///< refused until a model keeps sequences
@@ -97,7 +98,8 @@ class Engine {
   /// UNAVAILABLE, RESOURCE_EXHAUSTED.
   virtual void Predict(PredictRequest request, base::Loop* home, Completion done) = 0;
   /// What Predict would say now of one row with `timeout` that came before its body was read: OK,
-  /// or the error it would be refused with, which then counts as that.
+  /// or the error it would be refused with, which then counts as that. What is accepted shall come
+  /// soon, as `announced`: until then it counts as waiting for those that are asked about.
   virtual base::Status WouldAccept(const ModelLease& model,
                                    std::optional<base::Duration> timeout) = 0;
   virtual std::vector<ModelStatus> Models() const = 0;

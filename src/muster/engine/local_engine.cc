@@ -213,6 +213,7 @@ class LocalEngineImpl final : public LocalEngine {
     item.inputs = std::move(request.inputs);
     item.rows = request.rows;
     item.isolation = request.isolation;
+    item.announced = request.announced;
     item.priority = request.priority;
     item.deadline_is_explicit = request.timeout.has_value();
     item.deadline = request.since.value_or(entry.start) + Limit(request.timeout);

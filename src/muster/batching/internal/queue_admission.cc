@@ -41,13 +41,18 @@ base::Status BatchQueue::Impl::Admit(const Pending& pending) {
 base::Status BatchQueue::Impl::Preview(base::TimePoint deadline) {
   if (draining) return Draining();
   Bucket* const bucket = buckets.last_used();
+  const std::int64_t coming = announced.Count(now);
   base::Status accepted;
-  if (rows >= options.max_rows) {
+  if (rows + coming >= options.max_rows) {
     accepted = Full(1, 0);
   } else if (bucket != nullptr) {
-    accepted = InTime(*bucket, {0, deadline, 0}, 1, deadline);
+    accepted = InTime(*bucket, {0, deadline, 0}, 1, deadline, coming);
   }
-  if (!accepted && bucket != nullptr) offered.Add(bucket->row_nanos, now);
+  if (accepted) {
+    announced.Add(now);
+  } else if (bucket != nullptr) {
+    offered.Add(bucket->row_nanos, now);
+  }
   return accepted;
 }
 
@@ -58,12 +63,12 @@ base::Error BatchQueue::Impl::Draining() const {
 }
 
 base::Status BatchQueue::Impl::InTime(Bucket& bucket, OrderKey key, std::int64_t more,
-                                      base::TimePoint deadline) {
+                                      base::TimePoint deadline, std::int64_t coming) {
   if (!options.refuse_late || deadline == base::kNever) return {};
   const base::Duration left = deadline - now;
-  if (HasPlenty(left, more, bucket)) return {};
+  if (HasPlenty(left, more + coming, bucket)) return {};
   key.sequence = next_sequence;
-  const base::Duration expected = SoonestAnswer(bucket, key, more, left);
+  const base::Duration expected = SoonestAnswer(bucket, key, more, left, coming);
   if (expected > left) return Late(left, expected - left);
   return {};
 }
@@ -111,11 +116,12 @@ milliseconds BatchQueue::Impl::TimeToDrain() const {
 // before it count only if they will not be given up themselves, even if things take longer.
 // Nothing where it would not have to wait: only a run can tell whether what was learned holds.
 base::Duration BatchQueue::Impl::SoonestAnswer(Bucket& bucket, const OrderKey& key,
-                                               std::int64_t more, base::Duration left) {
+                                               std::int64_t more, base::Duration left,
+                                               std::int64_t coming) {
   LatencyCurve& curve = *bucket.curve;
   const bool free = under_way.size() < static_cast<std::size_t>(options.instances);
-  if (!curve.known() || (free && requests == 0)) return {};
-  std::int64_t before = bucket.RowsBefore(key);
+  if (!curve.known() || (free && requests + coming == 0)) return {};
+  std::int64_t before = bucket.RowsBefore(key) + coming;
   // Where the instances keep up, a batch is made to fit its first row.
   const std::int64_t size = offered.At(now) < options.instances
                                 ? std::min(before + more, UsualRows(bucket))

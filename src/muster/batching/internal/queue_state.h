@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -26,6 +27,24 @@ struct UnderWay {
   std::int64_t rows;
   base::TimePoint earliest_end, latest_end;  // as few runs end before and after
   std::shared_ptr<LatencyCurve> curve;
+};
+
+/// Requests that were let in and whose bodies are still being read.
+class Announced {
+ public:
+  void Add(base::TimePoint now) { since_.push_back(now); }
+  void Take() {
+    if (!since_.empty()) since_.pop_front();
+  }
+  /// One that has not come by then has a slow client, or none any more.
+  std::int64_t Count(base::TimePoint now) {
+    constexpr std::chrono::milliseconds kLife{500};
+    while (!since_.empty() && since_.front() + kLife <= now) since_.pop_front();
+    return static_cast<std::int64_t>(since_.size());
+  }
+
+ private:
+  std::deque<base::TimePoint> since_;  // no more than rows may wait
 };
 
 /// What is behind BatchQueue, in three files: batch_queue.cc (who waits, where, for how long),
@@ -60,6 +79,7 @@ struct BatchQueue::Impl {
   std::shared_ptr<LatencyCurve> last_curve;  // of the batch that ended last
   double work = 0;                           // nanoseconds of one instance for all that waits
   WorkRate offered;
+  Announced announced;
 
   void Tell(base::TimePoint time) { now = std::max(now, time); }
 
@@ -69,11 +89,12 @@ struct BatchQueue::Impl {
   bool HasPlenty(base::Duration left, std::int64_t more, const Bucket& bucket) const;
   base::Error Draining() const;
   base::Error Full(std::int64_t more_rows, std::size_t more_bytes) const;
-  base::Status InTime(Bucket& bucket, OrderKey key, std::int64_t more, base::TimePoint deadline);
+  base::Status InTime(Bucket& bucket, OrderKey key, std::int64_t more, base::TimePoint deadline,
+                      std::int64_t coming = 0);
   base::Error Late(base::Duration left, base::Duration too_late) const;
   std::chrono::milliseconds TimeToDrain() const;
   base::Duration SoonestAnswer(Bucket& bucket, const OrderKey& key, std::int64_t more,
-                               base::Duration left);
+                               base::Duration left, std::int64_t coming);
   std::int64_t ComingRows(Bucket& bucket, base::Duration left);
   double WorkOfOthersAhead(const OrderKey& key, const Bucket& own) const;
   base::Duration UntilInstanceFree(base::TimePoint UnderWay::* end) const;

@@ -18,6 +18,17 @@ namespace {
 using base::InvalidArgument;
 using base::Status;
 
+/// Whether the engine is asked before the body is read, which costs more to read than the question:
+/// under overload most of them are refused.
+bool IsAnnounced(const http::Exchange& exchange) {
+  constexpr std::uint64_t kLarge = 16 * 1024;
+  if (exchange.path_parameter("model").empty()) return false;       // the body says which
+  const std::string_view text = exchange.header("Content-Length");  // none: chunked, not known yet
+  std::uint64_t length = 0;
+  std::from_chars(text.data(), text.data() + text.size(), length);
+  return length >= kLarge;
+}
+
 /// One body on its way: as many of its calls as come to `width` runs at a time; the last to come
 /// back writes the answer.
 struct PredictFlow {
@@ -64,6 +75,7 @@ engine::PredictRequest ToRequest(PredictFlow& flow, codec::PredictCall& call) {
   request.isolation = engine::Isolation::kRow;
   request.priority = flow.body.priority;
   request.timeout = flow.timeout;
+  request.announced = &call == &flow.body.calls.front() && IsAnnounced(*flow.exchange);
   request.since = flow.submitted;  // calls that wait for others share the body's deadline
   request.cancelled = flow.exchange->cancelled();
   return request;
@@ -158,19 +170,7 @@ void HandlePredict(const ApiContext& context, const http::ExchangePtr& exchange,
 }
 
 /// Refuses before the body is read: an unknown or unready model, a timeout that is no number, a
-/// body that is not JSON alone.
-/// Asks before a body is read that costs more to read than the question: under overload most of
-/// them are refused.
-Status AdmitLargeBody(const ApiContext& context, const http::Exchange& exchange,
-                      const engine::ModelLease& model, std::optional<base::Duration> timeout) {
-  constexpr std::uint64_t kLarge = 16 * 1024;
-  const std::string_view text = exchange.header("Content-Length");  // none: chunked, not known yet
-  std::uint64_t length = 0;
-  std::from_chars(text.data(), text.data() + text.size(), length);
-  if (length < kLarge) return {};
-  return context.engine.WouldAccept(model, timeout);
-}
-
+/// body that is not JSON alone, a large one that the model has no time for.
 Status Admit(const ApiContext& context, const http::Exchange& exchange) {
   MUSTER_ASSIGN_OR_RETURN(const auto timeout,
                           TimeoutHeader(exchange, context.options.limits.max_timeout));
@@ -185,7 +185,7 @@ Status Admit(const ApiContext& context, const http::Exchange& exchange) {
   if (name.empty()) return {};
   MUSTER_ASSIGN_OR_RETURN(const engine::ModelLease model,
                           context.engine.Resolve(name, exchange.path_parameter("version")));
-  return AdmitLargeBody(context, exchange, model, timeout);
+  return IsAnnounced(exchange) ? context.engine.WouldAccept(model, timeout) : Status();
 }
 
 http::Route PredictRoute(const ApiContext& context, std::string pattern, bool batch) {

@@ -37,9 +37,10 @@ class ReceiveBudget {
   std::atomic<bool> large_released_{false};
 };
 
-/// The body being received. Memory doubles as bytes arrive, never by what a client declares, and is
-/// charged to the budget beyond a small part that stays with the connection, so that small bodies
-/// neither allocate nor touch the budget. kBodyPadding bytes can always be read behind it.
+/// The body being received. Memory grows as bytes arrive, to a multiple of them and never to what a
+/// client declares alone, and is charged to the budget beyond a small part that stays with the
+/// connection, so that small bodies neither allocate nor touch the budget. kBodyPadding bytes can
+/// always be read behind it.
 class BodyBuffer {
  public:
   explicit BodyBuffer(ReceiveBudget& budget) : budget_(budget) {}

@@ -8,8 +8,9 @@
 namespace muster::server::http {
 namespace {
 
-// Up to this much of a refused body is read and dropped to keep the connection.
-constexpr std::uint64_t kMaxDiscard = 64u << 10;
+// Up to this much of a refused body is dropped to keep the connection, which costs the kernel's
+// time only. A client that notices the answer stops sending and closes.
+constexpr std::uint64_t kMaxDiscard = 16u << 20;
 constexpr std::size_t kMaxRequestId = 128;
 constexpr std::size_t kUsualAnswer = 1024;  // body of one
 
@@ -205,6 +206,8 @@ void Connection::Execute() {
 
 void Connection::Read() {
   if (reading_ || end_of_stream_ || state_ == State::kWriting || state_ == State::kClosed) return;
+  if (state_ == State::kDiscarding) return Discard(discard_);
+  if (state_ == State::kLingering) return Discard(kMaxDiscard);
   const auto space = ReadSpace();
   if (space.empty()) return Watch();
   reading_ = true;
@@ -212,6 +215,22 @@ void Connection::Read() {
   ++pending_;
   transport_->AsyncRead(space,
                         [this](base::Result<std::size_t> bytes) { OnRead(std::move(bytes)); });
+}
+
+void Connection::Discard(std::uint64_t bytes) {
+  reading_ = true;
+  watching_ = false;
+  ++pending_;
+  transport_->AsyncDiscard(bytes, [this](base::Result<std::size_t> dropped) {
+    --pending_;
+    reading_ = false;
+    Enter([&] {
+      if (state_ == State::kClosed) return;
+      if (!dropped) return Close();
+      if (*dropped == 0) return OnEndOfStream();
+      if (state_ == State::kDiscarding) discard_ -= *dropped;
+    });
+  });
 }
 
 std::span<std::byte> Connection::ReadSpace() {

@@ -90,6 +90,7 @@ class Connection final : public Exchange, public std::enable_shared_from_this<Co
   void SendContinue();
   void Execute();
   void Read();
+  void Discard(std::uint64_t bytes);
   std::span<std::byte> ReadSpace();
   void Watch();
   void OnRead(base::Result<std::size_t> bytes);

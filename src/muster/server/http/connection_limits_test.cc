@@ -135,19 +135,20 @@ TEST_F(LimitsTest, DoesNotContinueWhatIsHereAlready) {
   EXPECT_EQ(Ask(peer, Post("/echo", "hello", "Expect: 100-continue\r\n")).body, "hello");
 }
 
-TEST_F(LimitsTest, RefusesBeforeTheBodyAndKeepsTheConnectionOfASmallOne) {
+TEST_F(LimitsTest, RefusesBeforeTheBodyAndKeepsTheConnection) {
   Peer peer = Connect();
-  Send(peer, "POST /none HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n");
+  Send(peer, "POST /none HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n");
   const Answer refused = TakeOne(peer);
   EXPECT_EQ(refused.status, 404);
   EXPECT_FALSE(refused.closes());
-  EXPECT_EQ(Ask(peer, std::string(1000, 'x') + Get("/hello")).body, "hello");
+  EXPECT_EQ(Ask(peer, std::string(1'000'000, 'x') + Get("/hello")).body, "hello");
+  EXPECT_EQ(peer.discarded(), 1'000'000u) << "and reads none of it";
 }
 
-TEST_F(LimitsTest, RefusesBeforeTheBodyAndClosesForALargeOne) {
+TEST_F(LimitsTest, RefusesBeforeTheBodyAndClosesForAHugeOne) {
   Peer peer = Connect();
   const Answer refused =
-      Ask(peer, "POST /none HTTP/1.1\r\nHost: h\r\nContent-Length: 100000\r\n\r\nx");
+      Ask(peer, "POST /none HTTP/1.1\r\nHost: h\r\nContent-Length: 100000000\r\n\r\nx");
   EXPECT_EQ(refused.status, 404);
   EXPECT_TRUE(refused.closes());
   EXPECT_TRUE(peer.saw_end());

@@ -24,8 +24,13 @@ struct FakeTransport::State : std::enable_shared_from_this<FakeTransport::State>
     if (!read_done) return;
     if (closed || reset) return Complete(read_done, base::Result<std::size_t>(Gone()));
     if (inbox.empty() && !peer_ended) return;
-    const std::size_t size = std::min({inbox.size(), into.size(), read_size});
-    std::memcpy(into.data(), inbox.data(), size);
+    const std::size_t wanted = discards ? discard : into.size();
+    const std::size_t size = std::min({inbox.size(), wanted, read_size});
+    if (discards) {
+      discarded += size;
+    } else {
+      std::memcpy(into.data(), inbox.data(), size);
+    }
     inbox.erase(0, size);
     Complete(read_done, base::Result<std::size_t>(size));
   }
@@ -62,6 +67,9 @@ struct FakeTransport::State : std::enable_shared_from_this<FakeTransport::State>
   bool ended = false;
   bool closed = false;
   std::span<std::byte> into;
+  bool discards = false;  // instead of filling `into`
+  std::size_t discard = 0;
+  std::size_t discarded = 0;
   std::span<const std::byte> unwritten;
   ReadDone read_done;
   WriteDone write_done;
@@ -89,6 +97,16 @@ void FakeTransport::AsyncRead(std::span<std::byte> into, ReadDone done) {
   MUSTER_CHECK(!state_->read_done && !into.empty(), "two reads at once, or one of nothing");
   state_->watch_done = nullptr;
   state_->into = into;
+  state_->discards = false;
+  state_->read_done = std::move(done);
+  state_->Schedule();
+}
+
+void FakeTransport::AsyncDiscard(std::size_t bytes, ReadDone done) {
+  MUSTER_CHECK(!state_->read_done && bytes > 0, "two reads at once, or one of nothing");
+  state_->watch_done = nullptr;
+  state_->discards = true;
+  state_->discard = bytes;
   state_->read_done = std::move(done);
   state_->Schedule();
 }
@@ -128,6 +146,7 @@ void FakeTransport::Peer::SetWindow(std::size_t bytes) {
   state_->Schedule();
 }
 void FakeTransport::Peer::SetReadSize(std::size_t bytes) { state_->read_size = bytes; }
+std::size_t FakeTransport::Peer::discarded() const { return state_->discarded; }
 bool FakeTransport::Peer::being_read() const { return static_cast<bool>(state_->read_done); }
 
 }  // namespace muster::server::http

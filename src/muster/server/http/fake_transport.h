@@ -34,6 +34,8 @@ class FakeTransport : public Transport {
     void SetWindow(std::size_t bytes);
     /// At most so many bytes are read at a time.
     void SetReadSize(std::size_t bytes);
+    /// How many bytes the other side has thrown away.
+    std::size_t discarded() const;
     /// Is the other side reading, that is, does it wait for bytes?
     bool being_read() const;
 
@@ -48,6 +50,7 @@ class FakeTransport : public Transport {
   base::Result<std::size_t> TryWrite(std::span<const std::byte> bytes) override;
   void AsyncWrite(std::span<const std::byte> bytes, WriteDone done) override;
   void AsyncRead(std::span<std::byte> into, ReadDone done) override;
+  void AsyncDiscard(std::size_t bytes, ReadDone done) override;
   void WatchClose(CloseDone done) override;
   void ShutdownWrite() override;
   void Close() override;

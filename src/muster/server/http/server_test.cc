@@ -216,8 +216,9 @@ TEST_F(ServerTest, ClientsReadTheAnswerToARefusedBodyTheyAreStillSending) {
   options_.max_body_bytes = 1u << 20;
   Start();
   Client client = Connect();
-  const std::string body(8u << 20, 'x');
-  const Answer answer = client.Ask(Post("/echo", body));
+  EXPECT_EQ(client.Ask(Post("/echo", std::string(8u << 20, 'x'))).status, 413);
+  EXPECT_EQ(client.Ask(Get("/hello")).status, 200) << "the body was dropped";
+  const Answer answer = client.Ask(Post("/echo", std::string(32u << 20, 'x')));
   EXPECT_EQ(answer.status, 413);
   EXPECT_TRUE(answer.closes());
 }

@@ -40,6 +40,8 @@ struct Core : std::enable_shared_from_this<Core> {
     endpoint = socket.remote_endpoint(error);
   }
 
+  void Discard();
+  void OnDiscardable();
   void Watch();
   void WatchFor(tcp::socket::wait_type what, OperationSlot& slot);
   void OnWatch(tcp::socket::wait_type what);
@@ -48,6 +50,7 @@ struct Core : std::enable_shared_from_this<Core> {
   tcp::socket socket;
   tcp::endpoint endpoint;
   Transport::ReadDone read_done;
+  std::size_t discard = 0;  // at most so many bytes
   Transport::WriteDone write_done;
   Transport::CloseDone watch_done;
   std::uint64_t watch = 0;  // which one; others have ended
@@ -61,6 +64,23 @@ struct Core : std::enable_shared_from_this<Core> {
 ssize_t Peek(int fd) {
   char byte = 0;
   return ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+}
+
+void Core::Discard() {
+  auto ready = [self = shared_from_this()](const error_code& error) {
+    if (!error) return self->OnDiscardable();
+    std::exchange(self->read_done, nullptr)(Broken(error));
+  };
+  socket.async_wait(tcp::socket::wait_read, BindTo(read_slot, std::move(ready)));
+}
+
+void Core::OnDiscardable() {
+  // TCP drops the bytes without a copy (MSG_TRUNC in tcp(7)).
+  const ssize_t n = ::recv(socket.native_handle(), nullptr, discard, MSG_TRUNC | MSG_DONTWAIT);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return Discard();
+  auto done = std::exchange(read_done, nullptr);
+  if (n >= 0) return done(static_cast<std::size_t>(n));
+  done(Broken(error_code(errno, boost::system::system_category())));
 }
 
 void Core::Watch() {
@@ -127,6 +147,13 @@ class TcpTransport final : public Transport {
     };
     core_->socket.async_read_some(asio::buffer(into.data(), into.size()),
                                   BindTo(core_->read_slot, std::move(read)));
+  }
+
+  void AsyncDiscard(std::size_t bytes, ReadDone done) override {
+    core_->watch_done = nullptr;
+    core_->read_done = std::move(done);
+    core_->discard = bytes;
+    core_->Discard();
   }
 
   void WatchClose(CloseDone done) override {

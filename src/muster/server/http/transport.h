@@ -14,8 +14,8 @@ namespace muster::server::http {
 enum class PeerClosed { kEndOfStream, kReset };
 
 /// A connected byte stream: plain TCP, memory in tests, TLS later. Used from its loop's thread
-/// only. At most one read, one write and one watch may be pending; completions run on the loop,
-/// never inline, and always run (with an error after Close).
+/// only. At most one read (or discard), one write and one watch may be pending; completions run on
+/// the loop, never inline, and always run (with an error after Close).
 class Transport {
  public:
   using ReadDone = base::UniqueFunction<void(base::Result<std::size_t>)>;
@@ -29,7 +29,10 @@ class Transport {
   virtual void AsyncWrite(std::span<const std::byte> bytes, WriteDone done) = 0;
   /// Reads at least one byte into `into`; 0 means the peer has sent its last byte.
   virtual void AsyncRead(std::span<std::byte> into, ReadDone done) = 0;
-  /// Calls `done` once if the peer closes or resets before the next AsyncRead, which ends the
+  /// Reads at least one byte and at most `bytes`, and throws them away where that is cheaper than
+  /// to copy them; 0 means the peer has sent its last byte.
+  virtual void AsyncDiscard(std::size_t bytes, ReadDone done) = 0;
+  /// Calls `done` once if the peer closes or resets before the next read, which ends the
   /// watch. Unread bytes stay unread.
   virtual void WatchClose(CloseDone done) = 0;
   /// Sends end-of-stream; reading goes on, so that a peer can read the answer to a refused body.

@@ -50,6 +50,10 @@ class TransportConformance : public testing::TestWithParam<TransportMaker> {
     read_.reset();
     transport().AsyncRead(buffer_, [this](base::Result<std::size_t> r) { read_ = std::move(r); });
   }
+  void Discard(std::size_t bytes) {
+    read_.reset();
+    transport().AsyncDiscard(bytes, [this](base::Result<std::size_t> r) { read_ = std::move(r); });
+  }
   void Watch() {
     transport().WatchClose([this](PeerClosed how) { closed_.push_back(how); });
   }
@@ -90,6 +94,38 @@ TEST_P(TransportConformance, ReadsTheEndBehindTheLastByte) {
   Read();
   EXPECT_EQ(AwaitRead(), "");
   EXPECT_TRUE(*read_);
+}
+
+TEST_P(TransportConformance, DiscardsNoMoreThanItIsAskedFor) {
+  t_->PeerSend("rest of a body, hello");
+  t_->PeerClosesWrite();
+  Discard(16);
+  EXPECT_FALSE(read_.has_value()) << "never inline";
+  t_->RunUntil([this] { return read_.has_value(); });
+  ASSERT_TRUE(*read_);
+  EXPECT_EQ(**read_, 16u);
+  Read();
+  EXPECT_EQ(AwaitRead(), "hello");
+  Discard(100);
+  t_->RunUntil([this] { return read_.has_value(); });
+  ASSERT_TRUE(*read_);
+  EXPECT_EQ(**read_, 0u) << "the peer's last byte was read";
+}
+
+TEST_P(TransportConformance, DiscardingWaitsForThePeer) {
+  Discard(100);
+  t_->RunUntilIdle();
+  EXPECT_FALSE(read_.has_value());
+  t_->PeerSend("hello");
+  t_->RunUntil([this] { return read_.has_value(); });
+  ASSERT_TRUE(*read_);
+  EXPECT_EQ(**read_, 5u);
+}
+
+TEST_P(TransportConformance, DiscardingFailsWhenThePeerResets) {
+  Discard(100);
+  t_->PeerResets();
+  EXPECT_EQ(AwaitRead(), "error");
 }
 
 TEST_P(TransportConformance, ReadingFailsWhenThePeerResets) {
