@@ -2,6 +2,7 @@
 # The presets and the build itself are CMake's; this file only puts the steps in order.
 
 PORT ?= 8000
+SECONDS ?= 60
 
 server := build/release/apps/muster/muster
 venv   := .deps/venv
@@ -23,7 +24,7 @@ cxx_files = files=$$(git ls-files '*.h' '*.cc') && test -n "$$files" || { echo "
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help run test build test-unit test-asan test-tsan test-clang lint format bench clean setup-run setup-test
+.PHONY: help run test build test-unit test-asan test-tsan test-clang fuzz lint format bench clean setup-run setup-test
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +58,11 @@ test-clang: setup-test ## the unit tests built by clang, with thread-safety anal
 	@$(call configure,clang)
 	@cmake --build --preset clang
 	@ctest --preset clang
+
+fuzz: setup-test ## fuzz what reads pictures: each fuzzer for SECONDS (60)
+	@test -f build/fuzz/build.ninja || cmake --preset fuzz
+	@cmake --build --preset fuzz
+	@tests/fuzz/run $(SECONDS)
 
 lint: setup-test ## check the format of C++ files and the dependencies between modules
 	@$(cxx_files); echo "$$files" | xargs clang-format-19 --dry-run -Werror

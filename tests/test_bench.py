@@ -199,6 +199,43 @@ def test_expected_values_come_from_a_file(server, tmp_path):
     assert "input 1 to /predict/iris" in result.stderr and "no iris" in result.stderr
 
 
+def test_a_given_body_is_sent_as_it_is_and_as_what_it_is_said_to_be(tmp_path):
+    body = bytes(range(256)) * 3
+    file, seen = tmp_path / "body", set()
+    file.write_bytes(body)
+
+    def behave(connection, read_request):
+        while True:
+            head = read_request()
+            if head.startswith(b"POST"):
+                seen.add(head.lower().partition(b"content-type: ")[2].split(b"\r\n")[0])
+                seen.add(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+            connection.sendall(answer(b'{"result": [1, 2]}'))
+
+    with impostor(behave) as url:
+        report = report_of(url, *SHORT, "--body", file, "--content-type", "image/jpeg", "--check-share", "1")
+    assert seen == {b"image/jpeg", b"%d" % len(body)}
+    assert report["request"]["kind"] == "body" and report["request"]["inputs"] == 1
+    assert report["request"]["generated"] is False
+    assert report["runs"][0]["answers_checked"] == report["runs"][0]["requests"] > 10
+
+
+def test_answers_to_a_given_body_must_all_be_the_first(tmp_path):
+    file = tmp_path / "body"
+    file.write_bytes(b"\xff\xd8\xff")
+    state = {"answers": 0}
+
+    def behave(connection, read_request):
+        while True:
+            read_request()
+            state["answers"] += 1
+            connection.sendall(answer(b'{"result": [1]}' if state["answers"] < 20 else b'{"result": [2]}'))
+
+    with impostor(behave) as url:
+        result = bench(url, *SHORT, "--body", file, "--check-share", "1")
+    assert result.returncode == 1 and "at [0]: expected 1, got 2" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("args", "code", "words"),
     [
@@ -214,6 +251,10 @@ def test_expected_values_come_from_a_file(server, tmp_path):
         (["--model", "iris", "--phases", "5:1", "--rate", "5"], 2, ["--phases", "without --rate"]),
         (["--model", "../x"], 2, ["--model", "`../x`"]),
         (["--model", "iris", "--data", "/no/file"], 2, ["--data", "cannot read `/no/file`"]),
+        (["--model", "iris", "--body", "/no/file"], 2, ["--body", "cannot read `/no/file`"]),
+        (["--model", "iris", "--body", "/dev/null"], 2, ["--body", "is empty"]),
+        (["--model", "iris", "--body", "x", "--raw"], 2, ["--body", "without --raw"]),
+        (["--model", "iris", "--content-type", "image/jpeg"], 2, ["--content-type", "--body FILE"]),
     ],
 )
 def test_wrong_usage_is_named(server, args, code, words):

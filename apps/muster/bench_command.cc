@@ -20,7 +20,7 @@ namespace muster::app {
 /// What the command line said; times in the units of their flags.
 struct BenchArguments {
   bench::Settings settings;
-  std::string data, expect, arrivals, json, phases;
+  std::string data, body, expect, arrivals, json, phases;
   std::vector<std::string> compare;
   double duration_s = 0, warm_up_s = -1, slo_ms = 0, series_ms = 0, give_up_ms = 10'000,
          share = 0.99;
@@ -60,6 +60,12 @@ void AddRequestOptions(CLI::App& command, BenchArguments& a) {
   command.add_option("--rows", request.rows, "rows a request (default 1)")->type_name("N");
   command.add_option("--data", a.data, "JSON bodies to send, one a line (default: made up)")
       ->type_name("FILE");
+  command.add_option("--body", a.body, "the body of every request, sent as it is: a picture")
+      ->type_name("FILE");
+  command
+      .add_option("--content-type", request.content_type,
+                  "of --body (default application/octet-stream)")
+      ->type_name("TYPE");
   command.add_option("--expect", a.expect, "JSON values to expect, one a line for each input")
       ->type_name("FILE");
   command.add_option("--inputs", request.inputs, "inputs to make up (default 512)")->type_name("N");
@@ -154,6 +160,13 @@ Result<bench::Settings> SettingsOf(const BenchArguments& a) {
   if (s.url.empty()) return InvalidArgument("bench: expected the URL of a server");
   if (a.raw && a.oip) return InvalidArgument("expected --raw or --oip, got both");
   if (a.raw && !a.data.empty()) return InvalidArgument("--data: bodies of JSON are not --raw");
+  if (!a.body.empty() && (a.raw || a.oip || !a.data.empty())) {
+    return InvalidArgument("--body: expected without --raw, --oip and --data");
+  }
+  if (a.body.empty() && !s.request.content_type.empty()) {
+    return InvalidArgument("--content-type: expected --body FILE with it");
+  }
+  if (!a.body.empty()) s.request.kind = bench::RequestKind::kBody;
   if (a.raw) s.request.kind = bench::RequestKind::kRaw;
   if (a.oip) s.request.kind = bench::RequestKind::kOip;
   const bool phases = !a.phases.empty();
@@ -181,6 +194,10 @@ Result<bench::Settings> SettingsOf(const BenchArguments& a) {
   if (a.slo_ms > 0) s.slo = Millis(a.slo_ms);
   if (!a.data.empty()) {
     MUSTER_ASSIGN_OR_RETURN(s.data, ReadFile(a.data, "--data"));
+  }
+  if (!a.body.empty()) {
+    MUSTER_ASSIGN_OR_RETURN(s.body, ReadFile(a.body, "--body"));
+    if (s.body.empty()) return InvalidArgument("--body: `" + a.body + "` is empty");
   }
   if (!a.expect.empty()) {
     MUSTER_ASSIGN_OR_RETURN(s.expect, ReadFile(a.expect, "--expect"));

@@ -170,6 +170,10 @@ std::vector<Setting> MakeSettings() {
   s.push_back(Integer("max_body_bytes", "BYTES",
                       "largest body, decompressed too (default 67108864)", 1, kBytes,
                       FIELD(http.max_body_bytes)));
+  s.push_back(Integer("max_image_pixels", "N", "of a picture, as encoded (default 50000000)", 1,
+                      kBytes, FIELD(engine.image_limits.max_pixels)));
+  s.push_back(Integer("max_image_side", "N", "pixels of a picture's side (default 32768)", 1,
+                      1 << 30, FIELD(engine.image_limits.max_side)));
   s.push_back(Integer("max_header_bytes", "BYTES", "largest header (default 32768)", 256, kBytes,
                       FIELD(http.max_header_bytes)));
   s.push_back(Integer("max_url_bytes", "BYTES", "longest URL (default 8192)", 16, kBytes,

@@ -39,6 +39,7 @@ class ConstantVersion final : public registry::ServedVersion {};
 struct Constant {
   engine::ModelLease lease;
   std::vector<Tensor> outputs;
+  tensor::TensorList row = {};  ///< what every picture becomes
 };
 
 Constant Iris() {
@@ -82,8 +83,9 @@ base::Result<Constant> AnswerOf(const std::string& path) {
   if (!folder.config.labels.empty()) version->spec.labels = folder.config.labels;
   version->layout = model::DeriveLayout(version->spec);
   version->config = folder.config;
+  version->layout.scores = version->layout.probabilities;
   const std::vector<const std::vector<Tensor>*> rows(kRows, &outputs);
-  return Constant{version, model::StackRows(rows)};
+  return Constant{version, model::StackRows(rows), {row.begin(), row.end()}};
 }
 
 class ConstantEngine final : public engine::Engine {
@@ -105,6 +107,15 @@ class ConstantEngine final : public engine::Engine {
 
   base::Status WouldAccept(const engine::ModelLease&, std::optional<base::Duration>) override {
     return {};
+  }
+
+  /// One picture is read and thrown away like any other body.
+  void PrepareImages(engine::ImageRequest request, base::Loop* home,
+                     engine::ImagesDone done) override {
+    home->Post([this, request = std::move(request), done = std::move(done)]() mutable {
+      if (request.pictures.size() != 1) return done(base::Unimplemented("one picture at a time"));
+      done(engine::PreparedImages{constant_.row, 1, {base::Status()}});
+    });
   }
 
   std::vector<engine::ModelStatus> Models() const override {

@@ -57,6 +57,25 @@ LINES: dict[str, Line] = {
         "≥ 0.9",
     ),
     "mobilenet": Line("mobilenet", "the same: muster / combined limit", "requests/s", "≥ 0.95"),
+    "image_decode": Line(
+        "images",
+        "a JPEG of 1280 × 960 made a row of 224 × 224: all of it / libjpeg-turbo's scaled decoding alone",
+        "ms",
+        "≤ 1.3",
+    ),
+    "image_resize": Line(
+        "images",
+        "the same from the decoded picture: resized and normalised / by Pillow and numpy",
+        "pictures/s",
+        "≥ 2",
+    ),
+    "image_mobilenet": Line(
+        "images",
+        "`mobilenet_v2`, JPEGs of 1280 × 960, 64 connections, all cores shared with the load: "
+        "muster / combined limit with decoding",
+        "requests/s",
+        "≥ 0.9",
+    ),
     "goodput_iris_poisson": _goodput("iris", 10, "poisson"),
     "goodput_iris_bursty": _goodput("iris", 10, "bursty"),
     "goodput_breast_cancer_mlp_poisson": _goodput("breast_cancer_mlp", 20, "poisson"),

@@ -117,6 +117,24 @@ def doubled(name, rows):
     )
 
 
+def colors():
+    # Ten times how far the mean of each channel is from that of the others; what is grey scores 1.
+    weights = np.array([[10, -5, -5], [-5, 10, -5], [-5, -5, 10], [0, 0, 0]], dtype=np.float32)
+    return build(
+        "colors",
+        [
+            node("ReduceMean", ["picture"], ["means"], axes=[2, 3], keepdims=0),
+            node("Gemm", ["means", "weights", "bias"], ["logits"], transB=1),
+        ],
+        [value("picture", FLOAT, ["N", 3, 8, 8])],
+        [value("logits", FLOAT, ["N", 4])],
+        [
+            numpy_helper.from_array(weights, "weights"),
+            numpy_helper.from_array(np.array([0, 0, 0, 1], dtype=np.float32), "bias"),
+        ],
+    )
+
+
 def doubling():
     return doubled("doubling", "N")
 
@@ -328,6 +346,7 @@ TESTS = {
         "flag": np.array([[True], [False]]),
         "d": np.array([[0.1], [1e300]]),
     },
+    colors: {"picture": np.arange(192, dtype=np.float32).reshape(1, 3, 8, 8) / 192},
     doubling: {"x": f32([[1, 2, 3], [4, 5, 6], [7, 8, 9], [-1, 0, 0.5]])},
     fixed_batch: {"x": f32([[1, 2, 3], [4, 5, 6], [7, 8, 9], [-1, 0, 0.5]])},
     fixed_one: {"x": f32([[1, 2, 3]])},

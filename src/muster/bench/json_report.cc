@@ -45,7 +45,7 @@ json RequestJson(const Measurement& m) {
           {"path", m.work.path},
           {"rows", r.rows},
           {"inputs", m.work.messages.size()},
-          {"generated", m.settings.data.empty()},
+          {"generated", m.settings.generated()},
           {"seed", r.seed},
           {"bytes", m.work.messages.empty() ? 0 : m.work.messages[0].size()},
           {"timeout_ms", r.timeout_ms},

@@ -65,6 +65,10 @@ base::Result<std::string> OipBody(const ModelSpec& spec, const std::vector<Tenso
   return out + "]}";
 }
 
+base::Result<std::string> GivenBody(const ModelSpec&, const std::vector<Tensor>&) {
+  return InvalidArgument("such bodies are given, not made up");
+}
+
 struct Dialect {
   RequestKind kind;
   std::string_view name;
@@ -77,6 +81,7 @@ constexpr Dialect kDialects[] = {
     {RequestKind::kJson, "json", "application/json", "/predict/", "", "/batch", JsonBody},
     {RequestKind::kRaw, "raw", "application/octet-stream", "/predict/", "", "/batch", RawBody},
     {RequestKind::kOip, "oip", "application/json", "/v2/models/", "/infer", "/infer", OipBody},
+    {RequestKind::kBody, "body", "application/octet-stream", "/predict/", "", "/batch", GivenBody},
 };
 
 const Dialect& DialectOf(RequestKind kind) { return kDialects[static_cast<std::size_t>(kind)]; }
@@ -128,8 +133,11 @@ std::string PathOf(const RequestOptions& options) {
 }
 
 std::string RequestBytes(const RequestOptions& options, std::string_view body) {
+  const std::string_view content_type = options.content_type.empty()
+                                            ? DialectOf(options.kind).content_type
+                                            : std::string_view(options.content_type);
   std::string out = "POST " + PathOf(options) + " HTTP/1.1\r\nHost: " + options.authority +
-                    "\r\nContent-Type: " + std::string(DialectOf(options.kind).content_type) +
+                    "\r\nContent-Type: " + std::string(content_type) +
                     "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n";
   if (options.timeout_ms > 0) {
     out += "X-Request-Timeout-Ms: " + std::to_string(options.timeout_ms) + "\r\n";

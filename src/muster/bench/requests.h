@@ -17,9 +17,10 @@ enum class RequestKind : std::uint8_t {
   kJson,  ///< {"inputs": row} to /predict/{model}, {"inputs": [row, …]} to /predict/{model}/batch
   kRaw,   ///< the elements of the only input, little-endian and row-major, to the same paths
   kOip,   ///< Open Inference Protocol v2, JSON: /v2/models/{model}/infer
+  kBody,  ///< bytes that are given, of RequestOptions::content_type, to the paths of kJson
 };
 
-/// "json", "raw", "oip".
+/// "json", "raw", "oip", "body".
 std::string_view RequestKindName(RequestKind kind);
 
 struct RequestOptions {
@@ -28,9 +29,10 @@ struct RequestOptions {
   std::int64_t rows = 1;
   std::size_t inputs = 512;  ///< distinct ones, as far as the model's types allow
   std::uint64_t seed = 1;
-  std::string authority;  ///< "host:port", for the Host header
-  int timeout_ms = 0;     ///< sent as X-Request-Timeout-Ms; 0: not sent
-  std::string path;       ///< instead of the kind's own; empty: the kind's own
+  std::string authority;     ///< "host:port", for the Host header
+  int timeout_ms = 0;        ///< sent as X-Request-Timeout-Ms; 0: not sent
+  std::string path;          ///< instead of the kind's own; empty: the kind's own
+  std::string content_type;  ///< likewise
 };
 
 /// The interface of a model from the server's description of it (GET /models/{model}).

@@ -115,6 +115,7 @@ TEST(Requests, GoToThePathOfTheirKind) {
   EXPECT_EQ(PathOf({.kind = RequestKind::kRaw, .model = "m"}), "/predict/m");
   EXPECT_EQ(PathOf({.kind = RequestKind::kOip, .model = "m", .rows = 2}), "/v2/models/m/infer");
   EXPECT_EQ(PathOf({.model = "m", .path = "/predict/m/versions/2"}), "/predict/m/versions/2");
+  EXPECT_EQ(PathOf({.kind = RequestKind::kBody, .model = "m"}), "/predict/m");
 }
 
 TEST(Requests, AreWholeMessages) {
@@ -125,6 +126,19 @@ TEST(Requests, AreWholeMessages) {
             "Content-Length: 2\r\nX-Request-Timeout-Ms: 50\r\n\r\n{}");
   EXPECT_THAT(RequestBytes({.kind = RequestKind::kRaw, .model = "m"}, "x"),
               HasSubstr("application/octet-stream\r\nContent-Length: 1\r\n\r\nx"));
+}
+
+TEST(Requests, CarryGivenBytesAsWhatTheyAreSaidToBe) {
+  const std::string bytes("\xff\xd8\0\r\n", 5);
+  const RequestOptions picture{
+      .kind = RequestKind::kBody, .model = "m", .authority = "h:1", .content_type = "image/jpeg"};
+  EXPECT_EQ(RequestBytes(picture, bytes),
+            "POST /predict/m HTTP/1.1\r\nHost: h:1\r\nContent-Type: image/jpeg\r\n"
+            "Content-Length: 5\r\n\r\n" +
+                bytes);
+  EXPECT_THAT(RequestBytes({.kind = RequestKind::kBody, .model = "m"}, bytes),
+              HasSubstr("Content-Type: application/octet-stream\r\n"));
+  EXPECT_FALSE(DrawBodies({.kind = RequestKind::kBody}, Iris()));
 }
 
 TEST(Requests, ReadBodiesFromLines) {

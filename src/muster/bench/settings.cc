@@ -39,6 +39,10 @@ base::Status Settings::Validate() const {
   MUSTER_RETURN_IF_ERROR(
       Expect(slice >= base::Duration(0) && (slice.count() == 0 || duration / slice < 10'000),
              "--series-ms", "at most 10000 stretches", Seconds(slice)));
+  MUSTER_RETURN_IF_ERROR(Expect(body.empty() || data.empty(), "--body", "no --data with it", "it"));
+  MUSTER_RETURN_IF_ERROR(Expect(request.content_type.find_first_of("\r\n") == std::string::npos,
+                                "--content-type", "a media type such as image/jpeg",
+                                "a line break"));
   for (const Phase& phase : phases) {
     MUSTER_RETURN_IF_ERROR(Expect(phase.rate > 0 && phase.duration > base::Duration(0), "--phases",
                                   "rates and seconds above 0", n(phase.rate)));

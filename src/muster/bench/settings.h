@@ -17,6 +17,7 @@ struct Settings {
   std::string url;
   RequestOptions request;
   std::string data;    ///< one body a line, instead of drawn ones; empty: none
+  std::string body;    ///< the body of every request, instead of both; empty: none
   std::string expect;  ///< one value a line, for each input; empty: what the server answers alone
   double tolerance = 1e-5;
   double check_share = 1.0 / 16;  ///< of the answers whose value is compared while timing
@@ -38,6 +39,8 @@ struct Settings {
   int repeats = 1;
 
   bool open_loop() const { return arrivals.has_value(); }
+  /// Whether bodies are made up.
+  bool generated() const { return data.empty() && body.empty(); }
   /// Errors: INVALID_ARGUMENT naming the flag, what was expected and what came.
   base::Status Validate() const;
 };

@@ -74,6 +74,7 @@ base::Result<model::ModelSpec> AskForModel(Client& client, const RequestOptions&
 
 base::Result<std::vector<std::string>> Bodies(Client& client, const Settings& settings,
                                               const RequestOptions& request) {
+  if (!settings.body.empty()) return std::vector<std::string>{settings.body};
   if (!settings.data.empty()) return ReadJsonLines(settings.data).WithContext("--data");
   MUSTER_ASSIGN_OR_RETURN(const auto spec, AskForModel(client, request));
   return DrawBodies(request, spec).WithContext("model `" + request.model + "`");
@@ -131,11 +132,11 @@ base::Result<RequestOptions> Target(Client& client, const Settings& settings, co
     return base::InvalidArgument("--model: expected letters, digits, `.`, `_` and `-`, got `" +
                                  base::Printable(request.model) + "`");
   }
-  const bool ask = request.path.empty() || settings.data.empty();
+  const bool ask = request.path.empty() || settings.generated();
   if (request.model.empty() && ask) {
     MUSTER_ASSIGN_OR_RETURN(request.model, FindModel(client));
   }
-  if (request.path.ends_with("/batch") && request.rows == 1 && settings.data.empty()) {
+  if (request.path.ends_with("/batch") && request.rows == 1 && settings.generated()) {
     return base::InvalidArgument("a batch route takes lists: expected --rows of at least 2, got 1");
   }
   return request;

@@ -36,6 +36,11 @@ void Collect(const Engine& engine, telemetry::Exposition& page) {
       page.Counter("muster_launches_total", "Runs by the reason they were launched for.",
                    with_reason, static_cast<double>(b.launches[i]));
     }
+    if (m.lease->config.image) {
+      count("muster_pictures_total", "Pictures sent to be made rows.", m.pictures);
+      count("muster_pictures_refused_total", "Pictures that could not be read.",
+            m.pictures_refused);
+    }
     page.Gauge("muster_breaker_open", "1 where requests are refused because runs failed, else 0.",
                labels, m.breaker.state == registry::BreakerState::kOpen ? 1 : 0);
     count("muster_breaker_refused_total", "Requests refused because runs failed of late.",

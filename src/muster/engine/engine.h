@@ -15,6 +15,7 @@
 #include "muster/batching/batcher.h"
 #include "muster/batching/proof.h"
 #include "muster/batching/work.h"
+#include "muster/features/image/image_plan.h"
 #include "muster/model/layout.h"
 #include "muster/registry/circuit_breaker.h"
 #include "muster/registry/registry.h"
@@ -26,6 +27,8 @@ namespace muster::engine {
 using batching::Isolation;
 using registry::ModelLease;
 using PredictResult = batching::WorkResult;
+using EncodedPicture = features::image::Encoded;
+using PictureFormat = features::image::Format;
 
 /// Rows for one model version.
 struct PredictRequest {
@@ -54,6 +57,25 @@ struct PredictResponse {
 
 using Completion = base::UniqueFunction<void(base::Result<PredictResponse>)>;
 
+/// Pictures for one model version.
+struct ImageRequest {
+  ModelLease model;
+  std::vector<EncodedPicture> pictures;   ///< ≥ 1
+  std::shared_ptr<const void> owner;      ///< of their bytes; let go on the loop
+  std::optional<base::Duration> timeout;  ///< as in PredictRequest
+  std::optional<base::TimePoint> since;
+  base::CancelToken cancelled;
+};
+
+/// Rows for Predict: those of the pictures that could be read, in their order.
+struct PreparedImages {
+  tensor::TensorList inputs;  ///< empty where there are no rows
+  std::int64_t rows = 0;
+  std::vector<base::Status> statuses;  ///< one a picture
+};
+
+using ImagesDone = base::UniqueFunction<void(base::Result<PreparedImages>)>;
+
 /// Counters and state of one model version, for /models, /stats and /metrics.
 struct ModelStatus {
   std::string name;
@@ -75,6 +97,8 @@ struct ModelStatus {
   registry::BreakerSnapshot breaker;
   batching::BatcherSnapshot batcher;
   telemetry::HistogramSnapshot latency;  ///< ns from Predict to its completion
+  std::uint64_t pictures = 0;            ///< that were asked to be made rows
+  std::uint64_t pictures_refused = 0;    ///< and could not be read
 };
 
 struct HealthReport {
@@ -102,6 +126,12 @@ class Engine {
   /// soon, as `announced`: until then it counts as waiting for those that are asked about.
   virtual base::Status WouldAccept(const ModelLease& model,
                                    std::optional<base::Duration> timeout) = 0;
+  /// Decodes, scales and normalises pictures as the model's configuration says, in parallel and off
+  /// the caller's thread; `done` is called exactly once on `home`, never inline. A picture that
+  /// cannot be read has its own status. Errors of the whole: INVALID_ARGUMENT "FIELD" (the model
+  /// takes no pictures), RESOURCE_EXHAUSTED "QUEUE_FULL", UNAVAILABLE "OVERLOADED" (retry_after)
+  /// and "DRAINING", DEADLINE_EXCEEDED "EXPIRED", CANCELLED.
+  virtual void PrepareImages(ImageRequest request, base::Loop* home, ImagesDone done) = 0;
   virtual std::vector<ModelStatus> Models() const = 0;
   virtual HealthReport Health() const = 0;
 };

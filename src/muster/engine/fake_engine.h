@@ -38,6 +38,11 @@ class FakeEngine : public Engine {
   }
 
   base::Status WouldAccept(const ModelLease&, std::optional<base::Duration>) override { return {}; }
+  void PrepareImages(ImageRequest, base::Loop* home, ImagesDone done) override {
+    home->Post([done = std::move(done)]() mutable {
+      done(base::InvalidArgument("the model takes no pictures", "FIELD"));
+    });
+  }
   std::vector<ModelStatus> Models() const override { return {}; }
   HealthReport Health() const override { return {.ready = true}; }
 

@@ -117,6 +117,11 @@ LiveVersion::LiveVersion()
               [this](const registry::BreakerTransition& change) { LogTransition(*this, change); }) {
 }
 
+LiveVersion::~LiveVersion() {
+  batcher.reset();
+  if (image_device != nullptr) image_device->RemoveFlow(image_flow);
+}
+
 registry::ProbeOutcome OutcomeOf(const base::Result<batching::WorkResult>& work) {
   using registry::ProbeOutcome;
   // As a whole, requests are only refused, expired or cancelled; what a run fails has row errors.
@@ -140,6 +145,13 @@ base::Result<std::unique_ptr<LiveVersion>> StartVersion(const registry::ModelCon
   live->spec = live->model->spec();
   if (!config.labels.empty()) live->spec.labels = config.labels;
   live->layout = model::DeriveLayout(live->spec);
+  if (config.image) {
+    MUSTER_ASSIGN_OR_RETURN(live->image_plan,
+                            features::image::ImagePlan::Make(*config.image, live->spec));
+    live->layout.scores = live->image_plan->output();
+    live->image_flow = device.AddFlow("pictures");
+    live->image_device = &device;
+  }
   MUSTER_RETURN_IF_ERROR(CheckLabels(*live));
   MUSTER_RETURN_IF_ERROR(CheckFeatureNames(*live));
   {

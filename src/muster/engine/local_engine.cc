@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "muster/batching/device.h"
+#include "muster/engine/internal/image_pool.h"
 #include "muster/engine/internal/live_version.h"
 #include "muster/registry/reaper.h"
 #include "muster/telemetry/log.h"
@@ -47,6 +48,7 @@ class LocalEngineImpl final : public LocalEngine {
         loader_(loader),
         clock_(clock),
         device_(batching::MakeFairDevice(options.cores)),
+        images_({.threads = options.cores, .limits = options.image_limits}, *device_, clock),
         registry_(clock) {
     registry_.SetDefault(options.default_model);
   }
@@ -77,6 +79,7 @@ class LocalEngineImpl final : public LocalEngine {
   void Drain() override {
     draining_ = true;
     refusing_ = true;
+    images_.Drain();
     for (const registry::VersionEntry& entry : registry_.List()) {
       if (entry.lease) Live(entry.lease).batcher->Drain();
     }
@@ -108,6 +111,31 @@ class LocalEngineImpl final : public LocalEngine {
       live.errors.Add();
     }
     return accepted;
+  }
+
+  void PrepareImages(ImageRequest request, base::Loop* home, ImagesDone done) override {
+    LiveVersion& live = Live(request.model);
+    if (!live.image_plan) {
+      return home->Post([done = std::move(done)]() mutable {
+        done(InvalidArgument("the model takes no pictures: its muster.yaml has no `image`",
+                             "FIELD"));
+      });
+    }
+    live.pictures.Add(request.pictures.size());
+    const base::TimePoint deadline = request.since.value_or(clock_.Now()) + Limit(request.timeout);
+    auto counted = [&live, done = std::move(done)](base::Result<PreparedImages> prepared) mutable {
+      const bool all = prepared.has_value() &&
+                       static_cast<std::size_t>(prepared->rows) == prepared->statuses.size();
+      if (!all) {
+        live.pictures_refused.Add(
+            prepared ? prepared->statuses.size() - static_cast<std::size_t>(prepared->rows) : 1);
+        live.requests.Add();  // others are counted by Predict
+        live.errors.Add();
+      }
+      done(std::move(prepared));
+    };
+    const ImageRoute route{*live.image_plan, live.image_flow};
+    images_.Submit(std::move(request), route, deadline, home, std::move(counted));
   }
 
   std::vector<ModelStatus> Models() const override {
@@ -268,6 +296,8 @@ class LocalEngineImpl final : public LocalEngine {
     status.breaker = live.breaker.Snapshot(clock_.Now());
     status.batcher = live.batcher->Snapshot();
     status.latency = live.latency.Snapshot();
+    status.pictures = live.pictures.value();
+    status.pictures_refused = live.pictures_refused.value();
     return status;
   }
 
@@ -275,6 +305,7 @@ class LocalEngineImpl final : public LocalEngine {
   model::ModelLoader& loader_;
   base::Clock& clock_;
   std::unique_ptr<batching::Device> device_;
+  ImagePool images_;
   registry::Reaper reaper_;  // destroyed after the registry has let go of its leases
   registry::Registry registry_;
   std::atomic<bool> ready_{false};

@@ -18,6 +18,7 @@ struct EngineOptions {
   std::chrono::milliseconds max_timeout{300'000};
   int cores = 1;  ///< run slots of the CPU device, and instances of a model that names none
   std::string default_model;
+  features::image::DecodeLimits image_limits;
   base::Status Validate() const;
 };
 

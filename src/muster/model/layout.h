@@ -13,6 +13,9 @@ struct PredictionLayout {
   /// Class probabilities: a floating-point output of k ≥ 2 numbers a row. Its largest value is the
   /// confidence, and its place the class where there is no `prediction`.
   int probabilities = -1;
+  /// Scores of classes for a picture: `probabilities`, or what a configuration names, which may be
+  /// logits. Only where the model takes pictures.
+  int scores = -1;
 };
 
 /// Reads the layout from names and shapes, as classifiers are exported in practice: an output whose

@@ -7,55 +7,29 @@
 #include <yaml-cpp/yaml.h>
 
 #include "muster/base/text.h"
+#include "muster/registry/internal/image_config.h"
+#include "muster/registry/internal/yaml_fields.h"
 
 namespace muster::registry {
 namespace {
 
 using base::InvalidArgument;
 using base::Status;
+using internal::ReadScalar;
+using internal::ReadStrings;
+using internal::Where;
 
-constexpr std::array<std::string_view, 12> kKeys = {
-    "description",    "labels",      "feature_names", "policy",  "batchable", "batch_invariant",
-    "max_batch_size", "max_wait_ms", "instances",     "threads", "executor",  "max_queue_rows"};
+constexpr std::array<std::string_view, 13> kKeys = {
+    "description",     "labels",         "feature_names", "policy",    "batchable",
+    "batch_invariant", "max_batch_size", "max_wait_ms",   "instances", "threads",
+    "executor",        "max_queue_rows", "image"};
 
 // Each size from 1 to 256 takes 33 thousand rows, seconds even for a model of 0.1 ms a row.
 constexpr std::int64_t kMaxInvariantBatchSize = 256;
 
-std::string Where(const std::string& name, const YAML::Node& node) {
-  return name + " line " + std::to_string(node.Mark().line + 1);
-}
-
-template <class T>
-Status ReadScalar(const YAML::Node& node, const std::string& where, std::string_view key,
-                  std::string_view expected, T& out) {
-  // yaml-cpp's as<T> throws; its try-form does not.
-  T value{};
-  if (!node.IsScalar() || !YAML::convert<T>::decode(node, value)) {
-    return InvalidArgument(where + ": `" + std::string(key) + "` expects " + std::string(expected) +
-                           (node.IsScalar() ? ", got `" + base::Printable(node.Scalar()) + "`"
-                                            : ", got a list or mapping"));
-  }
-  out = value;
-  return {};
-}
-
-Status ReadStrings(const YAML::Node& node, const std::string& where, std::string_view key,
-                   std::vector<std::string>& out) {
-  if (!node.IsSequence()) {
-    return InvalidArgument(where + ": `" + std::string(key) + "` expects a list of strings");
-  }
-  out.clear();
-  for (const YAML::Node& item : node) {
-    if (!item.IsScalar()) {
-      return InvalidArgument(where + ": `" + std::string(key) + "` expects a list of strings");
-    }
-    out.push_back(item.Scalar());
-  }
-  return {};
-}
-
 Status ReadKey(const std::string& key, const YAML::Node& node, const std::string& where,
                ModelConfig& config) {
+  if (key == "image") return internal::ReadImage(node, where, config.image.emplace());
   if (key == "description") return ReadScalar(node, where, key, "a text", config.description);
   if (key == "labels") return ReadStrings(node, where, key, config.labels);
   if (key == "feature_names") return ReadStrings(node, where, key, config.feature_names);
@@ -79,9 +53,7 @@ Status ReadKey(const std::string& key, const YAML::Node& node, const std::string
   if (key == "max_queue_rows") {
     return ReadScalar(node, where, key, "a whole number", config.max_queue_rows);
   }
-  const std::string_view nearest = base::NearestOf(key, kKeys);
-  return InvalidArgument(where + ": unknown key `" + base::Printable(key) + "`" +
-                         (nearest.empty() ? "" : "; did you mean `" + std::string(nearest) + "`?"));
+  return internal::UnknownKey(key, where, kKeys);
 }
 
 }  // namespace
@@ -114,6 +86,7 @@ Status ModelConfig::Validate() const {
     return InvalidArgument("`executor` expects auto or threads, got `" + base::Printable(executor) +
                            "`");
   }
+  if (image) MUSTER_RETURN_IF_ERROR(image->Validate());
   if (max_queue_rows < 0) {
     return InvalidArgument("`max_queue_rows` expects 0 (automatic) or more, got " +
                            std::to_string(max_queue_rows));

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "muster/base/result.h"
+#include "muster/model/image_options.h"
 
 namespace muster::registry {
 
@@ -24,6 +25,8 @@ struct ModelConfig {
   int threads = 1;                   ///< of one instance
   std::string executor = "auto";     ///< auto | threads
   std::int64_t max_queue_rows = 0;   ///< 0: 2 × max_batch_size × instances, ≥ 4096
+
+  std::optional<model::ImageOptions> image;  ///< none: the model takes no pictures
 
   base::Status Validate() const;
   bool operator==(const ModelConfig&) const = default;

@@ -78,6 +78,54 @@ TEST(ModelConfig, SaysWhatAValueShouldHaveBeen) {
   EXPECT_EQ(ErrorOf("- a\n"), "iris/muster.yaml: expected a mapping of keys to values");
 }
 
+TEST(ModelConfig, SaysHowPicturesBecomeRows) {
+  const auto config = ParseModelConfig(
+      "image:\n  size: [224, 192]\n  fit: crop\n  resize: 256\n  filter: bicubic\n"
+      "  channels: bgr\n  layout: NHWC\n  scale: 1\n  mean: [1, 2, 3]\n  std: 0.5\n"
+      "  background: [255, 255, 255]\n  invert: auto\n  scaled_decoding: false\n"
+      "  softmax: true\n  top_k: 3\n",
+      "m");
+  ASSERT_TRUE(config) << config.error().message;
+  using model::ImageOptions;
+  const ImageOptions expected{.size = {224, 192},
+                              .fit = ImageOptions::Fit::kCrop,
+                              .resize = 256,
+                              .filter = ImageOptions::Filter::kBicubic,
+                              .channels = ImageOptions::Channels::kBgr,
+                              .layout = ImageOptions::Layout::kNhwc,
+                              .scale = 1,
+                              .mean = {1, 2, 3},
+                              .std = {0.5},
+                              .background = {{255, 255, 255}},
+                              .invert = ImageOptions::Choice::kAuto,
+                              .scaled_decoding = false,
+                              .softmax = ImageOptions::Choice::kYes,
+                              .top_k = 3};
+  EXPECT_EQ(config->image, expected);
+  EXPECT_EQ(ParseModelConfig("image:\n", "m")->image, ImageOptions());
+  EXPECT_EQ(ParseModelConfig("policy: none\n", "m")->image, std::nullopt);
+}
+
+TEST(ModelConfig, SaysWhatIsWrongWithPictures) {
+  EXPECT_EQ(ErrorOf("image:\n  fitt: crop\n"),
+            "iris/muster.yaml line 2: unknown key `fitt`; did you mean `fit`?");
+  EXPECT_EQ(ErrorOf("image:\n  fit: cover\n"),
+            "iris/muster.yaml line 2: `fit` expects stretch, crop or pad, got `cover`");
+  EXPECT_EQ(ErrorOf("image:\n  fit: pad\n  fit: crop\n"),
+            "iris/muster.yaml line 3: `image.fit` is given twice");
+  EXPECT_EQ(ErrorOf("image: yes\n"),
+            "iris/muster.yaml line 1: `image` expects a mapping of keys to values");
+  EXPECT_EQ(ErrorOf("image:\n  background: [0, 0, 256]\n"),
+            "iris/muster.yaml line 2: `background` expects three numbers from 0 to 255: red, "
+            "green, blue");
+  EXPECT_EQ(ErrorOf("image:\n  std: [1, 0, 1]\n"),
+            "iris/muster.yaml: `image.std` expects finite numbers other than 0");
+  EXPECT_EQ(ErrorOf("image:\n  size: [224]\n"),
+            "iris/muster.yaml: `image.size` expects [height, width]");
+  EXPECT_EQ(ErrorOf("image:\n  resize: 256\n"),
+            "iris/muster.yaml: `image.resize` is for `fit: crop` only");
+}
+
 TEST(ModelConfig, NamesTheLineOfBrokenYaml) {
   EXPECT_NE(ErrorOf("labels: [a\nb: {").find("iris/muster.yaml line"), std::string::npos);
 }

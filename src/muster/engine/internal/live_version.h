@@ -2,10 +2,12 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 
 #include "muster/batching/batcher.h"
 #include "muster/batching/proof.h"
 #include "muster/engine/engine.h"
+#include "muster/features/image/image_plan.h"
 #include "muster/model/model.h"
 #include "muster/registry/circuit_breaker.h"
 #include "muster/registry/model_config.h"
@@ -19,7 +21,7 @@ namespace muster::engine {
 class LiveVersion : public registry::ServedVersion {
  public:
   LiveVersion();
-  ~LiveVersion() override { batcher.reset(); }
+  ~LiveVersion() override;
 
   std::unique_ptr<model::Model> model;
   batching::BatchingProof proof;
@@ -30,6 +32,11 @@ class LiveVersion : public registry::ServedVersion {
   telemetry::Counter errors;
   telemetry::Histogram latency;
   std::atomic<bool> warm{false};
+  std::optional<features::image::ImagePlan> image_plan;  ///< where it takes pictures
+  batching::Device* image_device = nullptr;              ///< that has image_flow
+  batching::Device::FlowId image_flow = 0;
+  telemetry::Counter pictures;
+  telemetry::Counter pictures_refused;
   registry::CircuitBreaker breaker;
   std::unique_ptr<batching::Batcher> batcher;  // last: it uses the model and the breaker
 };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "muster/base/recycled.h"
+#include "muster/server/api/internal/picture_predict.h"
 #include "muster/server/api/internal/raw_predict.h"
 #include "muster/server/api/internal/routes.h"
 
@@ -43,6 +44,7 @@ struct PredictFlow {
   codec::DecodedBody body{.calls = std::pmr::vector<codec::PredictCall>(&memory)};
   std::pmr::vector<codec::CallResult> results{&memory};
   std::optional<base::Duration> timeout = {};
+  base::TimePoint since = {};  ///< what that is counted from
   base::UniqueFunction<void(Status)> done = {};
   std::optional<int> raw_output = {};  ///< of an answer in kind
   std::int64_t width = 0;
@@ -76,7 +78,7 @@ engine::PredictRequest ToRequest(PredictFlow& flow, codec::PredictCall& call) {
   request.priority = flow.body.priority;
   request.timeout = flow.timeout;
   request.announced = &call == &flow.body.calls.front() && IsAnnounced(*flow.exchange);
-  request.since = flow.submitted;  // calls that wait for others share the body's deadline
+  request.since = flow.since;  // calls that wait for others share the body's deadline
   request.cancelled = flow.exchange->cancelled();
   return request;
 }
@@ -137,9 +139,34 @@ void Launch(const std::shared_ptr<PredictFlow>& flow) {
   flow->width = KeepParallelism(flow->body);
   flow->results.resize(flow->body.calls.size(), codec::CallResult(base::Internal("no answer")));
   flow->submitted = flow->context.clock.Now();
+  if (flow->body.pictures.empty()) flow->since = flow->submitted;
   // Without calls every item was refused by the decoder; their slots say why.
   if (flow->results.empty()) return flow->Finish();
   LaunchUpToWidth(flow);
+}
+
+/// First the pictures' rows, then their predictions, with one deadline for both.
+void LaunchPictures(const std::shared_ptr<PredictFlow>& flow) {
+  flow->since = flow->context.clock.Now();
+  engine::ImageRequest request{.model = flow->body.model,
+                               .owner = flow,
+                               .timeout = flow->timeout,
+                               .since = flow->since,
+                               .cancelled = flow->exchange->cancelled()};
+  for (const codec::BodyPicture& picture : flow->body.pictures) {
+    request.pictures.push_back(picture.encoded);
+  }
+  // All that came was no text.
+  if (request.pictures.empty()) return Launch(flow);
+  flow->context.engine.PrepareImages(
+      std::move(request), &flow->exchange->loop(),
+      [flow](base::Result<engine::PreparedImages> prepared) {
+        if (!prepared) return flow->done(std::move(prepared).error());
+        if (Status taken = codec::TakePictures(flow->body, *std::move(prepared)); !taken) {
+          return flow->done(std::move(taken));
+        }
+        Launch(flow);
+      });
 }
 
 void Answer(http::Exchange& exchange, const Status& status, std::string_view type) {
@@ -160,8 +187,21 @@ void HandleRaw(const ApiContext& context, const http::ExchangePtr& exchange, boo
   Launch(flow);
 }
 
+void HandlePicture(const ApiContext& context, const http::ExchangePtr& exchange) {
+  const auto request = ReadPictureRequest(context, *exchange);
+  if (!request) return exchange->SendError(request.error());
+  auto body = DecodePictureRequest(*exchange, *request);
+  if (!body) return exchange->SendError(body.error());
+  const auto flow = NewFlow(context, exchange, exchange->out());
+  flow->body = *std::move(body);
+  flow->timeout = request->timeout;
+  flow->done = [exchange](const Status& status) { Answer(*exchange, status, http::kJson); };
+  LaunchPictures(flow);
+}
+
 void HandlePredict(const ApiContext& context, const http::ExchangePtr& exchange, bool batch) {
   if (IsRaw(*exchange)) return HandleRaw(context, exchange, batch);
+  if (IsPicture(*exchange)) return HandlePicture(context, exchange);
   const codec::DecodeContext decode{.model = exchange->path_parameter("model"),
                                     .version = exchange->path_parameter("version"),
                                     .batch_route = batch};
@@ -181,6 +221,7 @@ Status Admit(const ApiContext& context, const http::Exchange& exchange) {
         "FIELD");
   }
   if (IsRaw(exchange)) MUSTER_RETURN_IF_ERROR(ReadRawRequest(context, exchange));
+  if (IsPicture(exchange)) MUSTER_RETURN_IF_ERROR(ReadPictureRequest(context, exchange));
   const std::string_view name = exchange.path_parameter("model");
   if (name.empty()) return {};
   MUSTER_ASSIGN_OR_RETURN(const engine::ModelLease model,
@@ -209,6 +250,7 @@ http::Route PredictRoute(const ApiContext& context, std::string pattern, bool ba
 http::Route ModelRoute(const ApiContext& context, std::string pattern, bool batch) {
   http::Route route = PredictRoute(context, std::move(pattern), batch);
   DescribeRaw(route);
+  if (!batch) DescribePictures(route);
   return route;
 }
 
@@ -245,7 +287,7 @@ void PredictJson(const ApiContext& context, const http::ExchangePtr& exchange,
     flow->timeout = own;
   }
   flow->done = std::move(done);
-  Launch(flow);
+  flow->body.pictures.empty() ? Launch(flow) : LaunchPictures(flow);
 }
 
 void AddPredictRoutes(http::RouteTable& table, const ApiContext& context) {

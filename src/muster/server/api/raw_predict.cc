@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "muster/base/text.h"
+#include "muster/server/api/internal/routes.h"
 #include "muster/server/http/negotiation.h"
 
 namespace muster::server::api {
@@ -34,18 +35,6 @@ Status CheckQuery(const http::Exchange& exchange) {
   return {};
 }
 
-Result<int> PriorityHeader(const http::Exchange& exchange) {
-  const std::string_view text = exchange.header("X-Request-Priority");
-  if (text.empty()) return 0;
-  int priority = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), priority);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return InvalidArgument("header X-Request-Priority: expected a whole number of 32 bits",
-                           "FIELD");
-  }
-  return priority;
-}
-
 /// Which output the answer is to be; none for JSON.
 Result<std::optional<int>> AskedOutput(const http::Exchange& exchange,
                                        const registry::ServedVersion& version) {
@@ -67,6 +56,18 @@ tensor::BufferRef TakeBody(http::Exchange& exchange) {
 }
 
 }  // namespace
+
+Result<int> PriorityHeader(const http::Exchange& exchange) {
+  const std::string_view text = exchange.header("X-Request-Priority");
+  if (text.empty()) return 0;
+  int priority = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), priority);
+  if (error != std::errc() || end != text.data() + text.size()) {
+    return InvalidArgument("header X-Request-Priority: expected a whole number of 32 bits",
+                           "FIELD");
+  }
+  return priority;
+}
 
 void DescribeRaw(http::Route& route) {
   route.body_types.emplace_back(kRaw);

@@ -32,8 +32,14 @@ std::string_view ComponentSchemas() {
 "PredictRequest":{"oneOf":[
  {"allOf":[{"$ref":"#/components/schemas/Common"},{"type":"object","required":["inputs"],"properties":{"inputs":{"$ref":"#/components/schemas/Row"}}}]},
  {"allOf":[{"$ref":"#/components/schemas/Common"},{"type":"object","required":["features"],"properties":{"features":{"$ref":"#/components/schemas/Features"}}}]},
+ {"$ref":"#/components/schemas/ImageRequest"},
+ {"$ref":"#/components/schemas/ImagesRequest"},
  {"$ref":"#/components/schemas/Instances"}]},
+"Picture":{"type":"string","contentEncoding":"base64","description":"A JPEG, PNG or WebP, maybe with data:image/…;base64, before it"},
+"ImageRequest":{"allOf":[{"$ref":"#/components/schemas/Common"},{"type":"object","required":["image"],"properties":{"image":{"$ref":"#/components/schemas/Picture"}}}]},
+"ImagesRequest":{"allOf":[{"$ref":"#/components/schemas/Common"},{"type":"object","required":["images"],"properties":{"images":{"type":"array","minItems":1,"items":{"$ref":"#/components/schemas/Picture"}}}}]},
 "BatchRequest":{"oneOf":[
+ {"$ref":"#/components/schemas/ImagesRequest"},
  {"allOf":[{"$ref":"#/components/schemas/Common"},{"type":"object","required":["inputs"],"properties":{"inputs":{"type":"array","minItems":1,"items":{"$ref":"#/components/schemas/Row"}}}}]},
  {"$ref":"#/components/schemas/Instances"}]},
 "Times":{"type":"object","description":"Milliseconds along the request's critical path; they sum to inference_time_ms","properties":{
@@ -41,7 +47,7 @@ std::string_view ComponentSchemas() {
 "Dims":{"type":"array","items":{"type":"integer"}},
 "Shape":{"oneOf":[{"$ref":"#/components/schemas/Dims"},{"type":"object","additionalProperties":{"$ref":"#/components/schemas/Dims"}},{"type":"null"}],
  "description":"Rows first; by name where there are several tensors, null where nothing was run"},
-"Classes":{"type":"array","description":"With top_k: the most probable classes, best first","items":{"type":"object","required":["class_id","confidence"],"properties":{
+"Classes":{"type":"array","description":"The most probable classes, best first","items":{"type":"object","required":["class_id","confidence"],"properties":{
  "class_id":{"type":"integer"},"label":{"type":["string","null"]},"confidence":{"type":["number","null"]}}}},
 "Metadata":{"type":"object","properties":{
  "framework_version":{"type":"string"},"model_version":{"type":"string"},
@@ -67,7 +73,17 @@ std::string_view ComponentSchemas() {
   "classes":{"$ref":"#/components/schemas/Classes"},"nonfinite":{"type":"boolean"},
   "latency_ms":{"type":"number"},"cold_start":{"type":"boolean"},"error":{"type":"string"}}}},
  "total_latency_ms":{"type":"number"},"success_count":{"type":"integer"},"error_count":{"type":"integer"}}},
-"PredictResponse":{"oneOf":[{"$ref":"#/components/schemas/SingleAnswer"},{"$ref":"#/components/schemas/FeaturesAnswer"},{"$ref":"#/components/schemas/InstancesAnswer"}]},
+"ImageAnswer":{"type":"object","required":["predictions","model_name","model_version","request_id","processing_time","inference_time_ms"],"properties":{
+ "predictions":{"$ref":"#/components/schemas/Classes"},
+ "model_name":{"type":"string"},"model_version":{"type":"string"},"request_id":{"type":"string"},
+ "processing_time":{"$ref":"#/components/schemas/Times"},"inference_time_ms":{"type":"number"}}},
+"ImagesAnswer":{"type":"object","required":["results","success_count","error_count","model_name","model_version","request_id","processing_time","inference_time_ms"],"properties":{
+ "results":{"type":"array","description":"In input order","items":{"type":"object","required":["predictions"],"properties":{
+  "predictions":{"oneOf":[{"$ref":"#/components/schemas/Classes"},{"type":"null"}]},"error":{"type":"string"}}}},
+ "success_count":{"type":"integer"},"error_count":{"type":"integer"},
+ "model_name":{"type":"string"},"model_version":{"type":"string"},"request_id":{"type":"string"},
+ "processing_time":{"$ref":"#/components/schemas/Times"},"inference_time_ms":{"type":"number"}}},
+"PredictResponse":{"oneOf":[{"$ref":"#/components/schemas/SingleAnswer"},{"$ref":"#/components/schemas/FeaturesAnswer"},{"$ref":"#/components/schemas/InstancesAnswer"},{"$ref":"#/components/schemas/ImageAnswer"},{"$ref":"#/components/schemas/ImagesAnswer"}]},
 "BatchAnswer":{"type":"object","required":["success","predictions","model_name","inference_time_ms","timestamp","request_id","batch_info","metadata","warnings"],"properties":{
  "success":{"type":"boolean"},"predictions":{"type":"array","description":"In input order; null where an item failed"},
  "labels":{"type":"array","items":{"type":["string","null"]}},
@@ -80,7 +96,7 @@ std::string_view ComponentSchemas() {
   "processing_time":{"$ref":"#/components/schemas/Times"}}},
  "metadata":{"$ref":"#/components/schemas/Metadata"},
  "warnings":{"type":"array","items":{"type":"string"}}}},
-"BatchResponse":{"oneOf":[{"$ref":"#/components/schemas/BatchAnswer"},{"$ref":"#/components/schemas/InstancesAnswer"}]},
+"BatchResponse":{"oneOf":[{"$ref":"#/components/schemas/BatchAnswer"},{"$ref":"#/components/schemas/ImagesAnswer"},{"$ref":"#/components/schemas/InstancesAnswer"}]},
 "ExampleSimpleRequest":{"type":"object","properties":{"input":{"default":42}}},
 "ExampleSimpleResponse":{"type":"object","required":["example","input","response"],"properties":{
  "example":{"const":"simple_prediction"},"input":{},"response":{"$ref":"#/components/schemas/SingleAnswer"}}},

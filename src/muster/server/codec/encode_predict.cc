@@ -17,6 +17,10 @@ base::Status EncodePredict(std::string& out, const DecodedBody& body,
     case Dialect::kInstances:
       internal::EncodeInstances(out, answer);
       break;
+    case Dialect::kImage:
+    case Dialect::kImages:
+      internal::EncodePictures(out, answer);
+      break;
   }
   return {};
 }

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <list>
 #include <memory_resource>
 #include <optional>
 #include <span>
@@ -18,7 +19,7 @@
 namespace muster::server::codec {
 
 /// The shape of a prediction body; the answer mirrors it.
-enum class Dialect : std::uint8_t { kInputs, kFeatures, kInstances };
+enum class Dialect : std::uint8_t { kInputs, kFeatures, kInstances, kImage, kImages };
 
 struct DecodeLimits {
   std::size_t max_depth = 100;
@@ -58,6 +59,13 @@ struct SlotError {
   base::Error error;
 };
 
+/// A picture as the body has it: a view of the body, or, where JSON has escaped it, of a text of
+/// DecodedBody's own.
+struct BodyPicture {
+  std::int64_t slot = 0;
+  engine::EncodedPicture encoded;
+};
+
 struct DecodedBody {
   Dialect dialect = Dialect::kInputs;
   bool batch = false;
@@ -65,6 +73,8 @@ struct DecodedBody {
   engine::ModelLease model;             ///< of the body as a whole; null where items name theirs
   std::pmr::vector<PredictCall> calls;  ///< one; several where instances name several models
   std::vector<SlotError> errors;        ///< by slot
+  std::vector<BodyPicture> pictures;  ///< by slot; not decoded yet, so there are no calls for them
+  std::list<std::string> texts;
   int priority = 0;
   std::optional<base::Duration> timeout;
   std::string id;  ///< the client's own name for the request
@@ -83,6 +93,10 @@ struct DecodedBody {
 base::Result<DecodedBody> DecodePredict(std::span<const std::byte> body,
                                         const DecodeContext& context, const DecodeLimits& limits,
                                         const ModelResolver& resolve);
+
+/// Makes the body's call of what came of its pictures, and errors of those that could not be read.
+/// For a single picture its error is returned instead. Errors: the picture's own.
+base::Status TakePictures(DecodedBody& body, engine::PreparedImages prepared);
 
 /// What one call came to.
 using CallResult = base::Result<engine::PredictResponse>;

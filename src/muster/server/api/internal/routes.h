@@ -25,6 +25,9 @@ std::string SchemaRef(std::string_view name);
 base::Result<std::optional<base::Duration>> TimeoutHeader(const http::Exchange& exchange,
                                                           std::chrono::milliseconds limit);
 
+/// X-Request-Priority, for bodies that are no JSON; 0 if there is none. Errors: "FIELD".
+base::Result<int> PriorityHeader(const http::Exchange& exchange);
+
 /// One model version as /models shows it.
 void WriteModel(codec::JsonWriter& w, const engine::ModelStatus& status, bool detailed);
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "muster/server/codec/internal/time_json.h"
+
 namespace muster::server::codec::internal {
 namespace {
 
@@ -103,6 +105,19 @@ AnswerTimes Answer::Times() const {
   }
   times.postprocessing = std::max(base::Duration(0), context_.clock->Now() - last);
   return times;
+}
+
+void WriteTimes(JsonWriter& w, const AnswerTimes& times) {
+  const auto write = [&w](std::string_view key, base::Duration d) {
+    w.Key(key);
+    AppendMillis(w.Value(), d);
+  };
+  w.BeginObject();
+  write("preprocessing_ms", times.preprocessing);
+  write("queue_ms", times.queue);
+  write("inference_ms", times.inference);
+  write("postprocessing_ms", times.postprocessing);
+  w.EndObject();
 }
 
 Status WholeError(const DecodedBody& body, std::span<const CallResult> results) {

@@ -64,11 +64,15 @@ class Answer {
   std::int64_t failed_ = 0;
 };
 
+/// {"preprocessing_ms", …}
+void WriteTimes(JsonWriter& w, const AnswerTimes& times);
+
 /// The error that is the whole answer, if there is one.
 base::Status WholeError(const DecodedBody& body, std::span<const CallResult> results);
 
 void EncodeInputs(std::string& out, const Answer& answer);
 void EncodeFeatures(std::string& out, const Answer& answer);
 void EncodeInstances(std::string& out, const Answer& answer);
+void EncodePictures(std::string& out, const Answer& answer);
 
 }  // namespace muster::server::codec::internal

@@ -33,7 +33,8 @@ Result<std::string> Merge(std::string_view key, std::string_view outer, std::str
 
 Result<DecodedBody> BodyDecoder::Decode(BodyFields fields) {
   body_.dialect = fields.dialect;
-  body_.batch = context_.batch_route || fields.dialect == Dialect::kInstances;
+  body_.batch = context_.batch_route || fields.dialect == Dialect::kInstances ||
+                fields.dialect == Dialect::kImages;
   body_.priority = fields.priority;
   body_.timeout = fields.timeout;
   body_.id = std::move(fields.id);
@@ -46,9 +47,15 @@ Result<DecodedBody> BodyDecoder::Decode(BodyFields fields) {
         "features: is for one prediction; expected \"inputs\" or \"instances\" for a batch",
         "FIELD");
   }
+  if (fields.dialect == Dialect::kImage && context_.batch_route) {
+    return InvalidArgument("image: is for one prediction; expected \"images\" for a batch",
+                           "FIELD");
+  }
   MUSTER_ASSIGN_OR_RETURN(const od::value data, DataValue(fields.data_field));
   const Path path(DataKey(fields.dialect));
-  if (fields.dialect == Dialect::kInstances) {
+  if (fields.dialect == Dialect::kImage || fields.dialect == Dialect::kImages) {
+    MUSTER_RETURN_IF_ERROR(Pictures(data, path));
+  } else if (fields.dialect == Dialect::kInstances) {
     MUSTER_RETURN_IF_ERROR(Instances(data, path));
   } else {
     MUSTER_RETURN_IF_ERROR(context_.batch_route ? Batch(data, path) : Single(data, path));
@@ -85,6 +92,38 @@ Status BodyDecoder::Batch(od::value value, const Path& path) {
   return ForEachItem(value, path, [&](od::value item, const Path& item_path) {
     return model.rows->Add(item, body_.slots, kItemDepth, item_path);
   });
+}
+
+Status BodyDecoder::Pictures(od::value value, const Path& path) {
+  MUSTER_ASSIGN_OR_RETURN(body_.model, resolve_(names_.first, names_.second));
+  if (!body_.model->config.image) {
+    MUSTER_RETURN_IF_ERROR(reader_.WalkRefused(value, kDataDepth, path));
+    return InvalidArgument(path.ToString() + ": model `" + body_.model->name +
+                               "` takes no pictures: its muster.yaml has no `image`",
+                           "FIELD");
+  }
+  if (!body_.batch) {
+    MUSTER_RETURN_IF_ERROR(AddPicture(value, path));
+    body_.slots = 1;
+    return {};
+  }
+  return ForEachItem(value, path, [&](od::value item, const Path& item_path) {
+    return AddPicture(item, item_path);
+  });
+}
+
+Status BodyDecoder::AddPicture(od::value value, const Path& path) {
+  if (KindOf(value) != Kind::kString) {
+    base::Error error = Expected("a picture in base64", value, path, "TYPE");
+    MUSTER_RETURN_IF_ERROR(reader_.WalkRefused(value, kItemDepth, path));
+    return error;
+  }
+  std::string scratch;
+  MUSTER_ASSIGN_OR_RETURN(std::string_view text, reader_.String(value, path, scratch));
+  if (!scratch.empty()) text = body_.texts.emplace_back(std::move(scratch));
+  body_.pictures.push_back(
+      {body_.slots, {.bytes = std::as_bytes(std::span(text)), .base64 = true}});
+  return {};
 }
 
 Status BodyDecoder::Instances(od::value value, const Path& path) {

@@ -42,6 +42,8 @@ class BodyDecoder {
   base::Result<od::value> DataValue(std::size_t field_index);
   base::Status Single(od::value value, const Path& path);
   base::Status Batch(od::value value, const Path& path);
+  base::Status Pictures(od::value value, const Path& path);
+  base::Status AddPicture(od::value value, const Path& path);
   base::Status Instances(od::value value, const Path& path);
   base::Status AddInstance(od::value value, const Path& path);
   base::Status AddInstanceObject(od::object object, const Path& path);

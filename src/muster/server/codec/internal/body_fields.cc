@@ -15,7 +15,10 @@ using base::InvalidArgument;
 using base::Status;
 
 constexpr std::string_view kFieldReason = "FIELD";
-constexpr std::array<std::string_view, 3> kDataKeys = {"inputs", "features", "instances"};
+constexpr std::array<std::string_view, 5> kDataKeys = {"inputs", "features", "instances", "image",
+                                                       "images"};
+constexpr std::string_view kDataKeysText =
+    "\"inputs\", \"features\", \"instances\", \"image\" and \"images\"";
 constexpr std::size_t kMaxIdBytes = 128;
 
 /// Reads the fields of one body; a class only for what its steps share.
@@ -139,12 +142,11 @@ class FieldReader {
   Status CheckDialect() {
     if (data_keys_ == 1) return {};
     if (data_keys_ > 1) {
-      return InvalidArgument(
-          "body: expected exactly one of \"inputs\", \"features\" and \"instances\", got " +
-              std::to_string(data_keys_) + " of them",
-          kFieldReason);
+      return InvalidArgument("body: expected exactly one of " + std::string(kDataKeysText) +
+                                 ", got " + std::to_string(data_keys_) + " of them",
+                             kFieldReason);
     }
-    std::string text = "body: expected one of \"inputs\", \"features\" and \"instances\"";
+    std::string text = "body: expected one of " + std::string(kDataKeysText);
     if (!nearest_.empty()) {
       text += "; did you mean \"" + std::string(nearest_) + "\" by \"" + nearest_of_ + "\"?";
     }

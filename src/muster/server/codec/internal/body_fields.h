@@ -25,7 +25,7 @@ struct BodyFields {
 /// The first pass over an open body, to its end. Errors: those of DecodePredict for the body.
 base::Result<BodyFields> ReadBodyFields(JsonReader& reader);
 
-/// "inputs", "features" or "instances".
+/// "inputs", "features", "instances", "image" or "images".
 std::string_view DataKey(Dialect dialect);
 
 /// The string that names a model or a version. Errors: FIELD; JSON.

@@ -147,17 +147,8 @@ class InputsEncoder {
   }
 
   void ProcessingTime() {
-    const auto write = [this](std::string_view key, base::Duration d) {
-      w_.Key(key);
-      AppendMillis(w_.Value(), d);
-    };
     w_.Key("processing_time");
-    w_.BeginObject();
-    write("preprocessing_ms", times_.preprocessing);
-    write("queue_ms", times_.queue);
-    write("inference_ms", times_.inference);
-    write("postprocessing_ms", times_.postprocessing);
-    w_.EndObject();
+    WriteTimes(w_, times_);
   }
 
   void Metadata() {

@@ -126,6 +126,52 @@ bool AnsweredRow::WriteProbabilities(JsonWriter& w) const {
   return AppendRow(w.Value(), *Probabilities(), row_);
 }
 
+// Softmax with the greatest taken off first, so that nothing overflows. Scores that are between 0
+// and 1 and sum to 1, as far as single precision and FP16 sum, are a distribution already.
+std::vector<double> AnsweredRow::Confidences(const tensor::Tensor& scores) const {
+  constexpr double kSlack = 1e-2;
+  using Choice = model::ImageOptions::Choice;
+  const auto n = static_cast<std::size_t>(scores.shape().elements_per_row());
+  std::vector<double> values(n);
+  double sum = 0, least = INFINITY, most = -INFINITY;
+  for (std::size_t i = 0; i < n; ++i) {
+    values[i] = FloatAt(scores, Offset(scores) + static_cast<std::int64_t>(i));
+    sum += values[i];
+    least = std::min(least, values[i]);
+    most = std::max(most, values[i]);
+  }
+  const Choice softmax = model_.config.image->softmax;
+  const bool distribution = least >= 0 && most <= 1 + kSlack && std::fabs(sum - 1) <= kSlack;
+  if (softmax == Choice::kNo || (softmax == Choice::kAuto && distribution)) return values;
+  sum = 0;
+  for (double& value : values) sum += value = std::exp(value - most);
+  for (double& value : values) value /= sum;
+  return values;
+}
+
+void AnsweredRow::WriteScores(JsonWriter& w, std::optional<std::int64_t> k) const {
+  w.BeginArray();
+  const tensor::Tensor* const scores = Output(model_.layout.scores);
+  if (scores != nullptr && IsFloat(scores->dtype()) && model_.config.image) {
+    const std::vector<double> confidences = Confidences(*scores);
+    const auto value = [&](std::int64_t i) { return confidences[static_cast<std::size_t>(i)]; };
+    const auto n = static_cast<std::int64_t>(confidences.size());
+    for (const std::int64_t i : Greatest(n, k.value_or(model_.config.image->top_k), value)) {
+      w.BeginObject();
+      w.Key("class_id");
+      w.Number(i);
+      if (has_labels()) {
+        w.Key("label");
+        WriteTextOrNull(w, LabelOfClass(i));
+      }
+      w.Key("confidence");
+      w.Number(static_cast<float>(value(i)));
+      w.EndObject();
+    }
+  }
+  w.EndArray();
+}
+
 void AnsweredRow::WriteClasses(JsonWriter& w, std::int64_t k) const {
   const tensor::Tensor& p = *Probabilities();
   const auto value = [&](std::int64_t i) { return FloatAt(p, Offset(p) + i); };

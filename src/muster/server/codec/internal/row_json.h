@@ -27,12 +27,16 @@ class AnsweredRow {
   bool has_probabilities() const { return Probabilities() != nullptr; }
   /// Only where it has probabilities; true if one was not finite.
   bool WriteProbabilities(JsonWriter& w) const;
+  /// The most probable classes of a picture, best first: as many as `k` or the configuration says,
+  /// with probabilities as confidence also where the model gives logits.
+  void WriteScores(JsonWriter& w, std::optional<std::int64_t> k) const;
   /// The `k` most probable classes, best first.
   void WriteClasses(JsonWriter& w, std::int64_t k) const;
 
  private:
   const tensor::Tensor* Output(int index) const;
   const tensor::Tensor* Probabilities() const;
+  std::vector<double> Confidences(const tensor::Tensor& scores) const;
   /// Of the row's probabilities, -1 where none is a number.
   std::int64_t MostProbable() const;
   std::optional<std::string_view> Label() const;
