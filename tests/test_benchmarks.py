@@ -192,11 +192,29 @@ def test_taking_a_report_over_twice_is_taking_it_over_once(tmp_path):
     ElementTree.parse(tmp_path / "figures/goodput.svg")
 
 
+def test_of_reports_measured_apart_the_last_that_has_a_line_wins_and_is_named():
+    about = {"cpu": "x", "cores": 2, "memory_gib": 1, "kernel": "k", "date": "d", "command": "r", "commit": "one"}
+    first = REPORT | {"origin": about, "failures": {}}
+    again = {"measured": {"min": 9, "median": 10, "max": 11}, "met": True, "remark": "", "repeats": 1}
+    second = {"origin": about | {"commit": "two"}, "lines": {"start": again}, "groups": {}, "failures": {"x": "why"}}
+    table = document.table(document.merged([first, second]))
+    assert "- A: x" in table and "commit one" in table and "- B: x" in table and "commit two" in table
+    assert "| 0.857 (0.800 to 0.900) | `--only iris` A |" in table
+    assert "| 10.0 | `--only start` B |" in table
+    assert "x (B)" in table
+    assert "commit one" not in document.table(document.merged([second, first | {"lines": {}}]))
+
+
 def test_every_line_has_a_row_whether_measured_or_not():
     table = document.table({})
     for name in lines.LINES:
         assert table.count(f"| `{name}` |") == 1
     assert "| – | – |" in table
+
+
+def test_where_a_report_went_is_not_part_of_its_command():
+    command = ["run", "--json", "x.json", "--only", "iris", "--json=y.json", "--repeats", "9"]
+    assert session.without_json(command) == ["run", "--only", "iris", "--repeats", "9"]
 
 
 def test_a_busy_machine_is_named():

@@ -18,6 +18,23 @@ def figure(spread: dict | None, unit: str) -> str:
     return f"{number(spread['median'])} {unit}".strip() if spread else "–"
 
 
+def merged(reports: list[dict]) -> dict:
+    """One report of several that were measured apart: of each line and group the last that has it. Every line then
+    says by a letter which of `origins` it is from."""
+    if len(reports) == 1:
+        return reports[0]
+    whole = {"origins": {}, "lines": {}, "groups": {}, "failures": {}, "quick": any(r.get("quick") for r in reports)}
+    for letter, report in zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", reports, strict=False):
+        whole["origins"][letter] = report["origin"]
+        whole["lines"] |= {name: line | {"origin": letter} for name, line in report["lines"].items()}
+        for group, notes in report["groups"].items():
+            whole["groups"].setdefault(group, {}).update(notes)
+        whole["failures"] |= {f"{name} ({letter})": reason for name, reason in report["failures"].items()}
+    used = {line["origin"] for line in whole["lines"].values()}
+    whole["origins"] = {letter: origin for letter, origin in whole["origins"].items() if letter in used}
+    return whole
+
+
 def row(name: str, report: dict) -> str:
     line, kept = LINES[name], report.get("lines", {}).get(name)
     measured = limit = ratio = "–"
@@ -29,12 +46,15 @@ def row(name: str, report: dict) -> str:
         ratio = f"{bold}{number(judged['median'])}{bold}"
         if kept["repeats"] > 1:
             ratio += f" ({number(judged['min'])} to {number(judged['max'])})"
-    cells = [f"`{name}`", line.definition, measured, limit, line.target, ratio, f"`--only {line.group}`"]
+    command = f"`--only {line.group}`" + (f" {kept['origin']}" if kept and "origin" in kept else "")
+    cells = [f"`{name}`", line.definition, measured, limit, line.target, ratio, command]
     return f"| {' | '.join(cells)} |"
 
 
 def table(report: dict) -> str:
     text = ["No report has been taken over yet.", ""]
+    if "origins" in report:
+        text = [*(f"- {letter}: {origin_text(origin)}" for letter, origin in report["origins"].items()), ""]
     if "origin" in report:
         text = [origin_text(report["origin"]), ""]
         if report.get("quick"):
@@ -64,7 +84,8 @@ def between_markers(page: str, text: str) -> str:
 def plots(report: dict) -> dict[str, str]:
     """File names and what they hold; only what the report has figures for."""
     found = {}
-    about = "{cpu}, {cores} cores, commit {commit}".format(**report["origin"]) if "origin" in report else ""
+    origin = report.get("origin") or next(iter(report.get("origins", {}).values()), None)
+    about = "{cpu}, {cores} cores".format(**origin) if origin else ""
     for model, data in report.get("groups", {}).get("curves", {}).items():
         curves = [
             Curve(name, [p["rate"] for p in points], [p["p50_ms"] for p in points], [p["p99_ms"] for p in points])

@@ -70,6 +70,16 @@ class Session:
         }
 
 
+def without_json(command: list[str]) -> list[str]:
+    """Where a report went says nothing of how it was made."""
+    kept, skip = [], False
+    for word in command:
+        if not skip and not word.startswith("--json"):
+            kept.append(word)
+        skip = not skip and word == "--json"
+    return kept
+
+
 def origin(command: list[str]) -> dict:
     """The machine, the commit, the command and the date."""
     git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
@@ -83,7 +93,7 @@ def origin(command: list[str]) -> dict:
         "kernel": f"{platform.system()} {platform.release()}",
         "load_average": round(os.getloadavg()[0], 2),
         "commit": commit or "unknown",
-        "command": " ".join(command),
+        "command": " ".join(without_json(command)),
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
     }
 
