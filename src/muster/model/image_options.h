@@ -24,7 +24,6 @@ struct ImageOptions {
   enum class Layout : std::uint8_t { kAuto, kNchw, kNhwc };
   enum class Choice : std::uint8_t { kAuto, kYes, kNo };
 
-  std::string input;               ///< empty: the model's only one
   std::vector<std::int64_t> size;  ///< [height, width], where the model leaves them open
   Fit fit = Fit::kStretch;
   std::int64_t resize = 0;  ///< pixels, `crop` only; 0: the model's short side

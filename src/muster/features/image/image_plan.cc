@@ -7,6 +7,7 @@
 
 #include "muster/features/image/base64.h"
 #include "muster/features/image/internal/colors.h"
+#include "muster/features/image/internal/row_layout.h"
 #include "muster/model/layout.h"
 
 namespace muster::features::image {
@@ -14,19 +15,11 @@ namespace {
 
 using base::InvalidArgument;
 using base::Status;
-using model::Dim;
 using model::ImageOptions;
 
 // Decoded to no less than this many times what is wanted, the filter still averages: a JPEG scaled
 // by its decoder then differs from one that is decoded whole by about a step of 255 in the mean.
 constexpr double kDecodeMargin = 1.5;
-
-Status NoPictures(const model::TensorSpec& input, const std::string& why) {
-  return InvalidArgument("`image`: input `" + input.name + "` " + input.ToString() +
-                         " takes no pictures: " + why);
-}
-
-bool Fits(const Dim& dim, std::int64_t size) { return dim.dynamic() || dim.size == size; }
 
 double NumberFor(const std::vector<double>& numbers, int channel, double otherwise) {
   if (numbers.empty()) return otherwise;
@@ -52,7 +45,14 @@ base::Result<ImagePlan> ImagePlan::Make(const ImageOptions& options, const model
   MUSTER_RETURN_IF_ERROR(options.Validate());
   ImagePlan plan;
   plan.options_ = options;
-  MUSTER_RETURN_IF_ERROR(plan.ReadShape(spec));
+  MUSTER_ASSIGN_OR_RETURN(const internal::RowLayout row, internal::ReadRowLayout(options, spec));
+  plan.dtype_ = row.dtype;
+  plan.row_shape_ = row.shape;
+  plan.width_ = row.width;
+  plan.height_ = row.height;
+  plan.channels_ = row.channels;
+  plan.nchw_ = row.nchw;
+  MUSTER_RETURN_IF_ERROR(plan.CheckOptions());
   MUSTER_RETURN_IF_ERROR(plan.ReadOutput(spec));
   MUSTER_RETURN_IF_ERROR(plan.FillTables());
   return plan;
@@ -66,82 +66,14 @@ std::int64_t ImagePlan::short_side() const {
   return options_.resize > 0 ? options_.resize : std::min(width_, height_);
 }
 
-Status ImagePlan::ReadShape(const model::ModelSpec& spec) {
-  if (options_.input.empty() && spec.inputs.size() != 1) {
-    return InvalidArgument("`image`: the model has " + std::to_string(spec.inputs.size()) +
-                           " inputs; pictures are for models with one");
-  }
-  if (!options_.input.empty() && spec.FindInput(options_.input) < 0) {
-    return InvalidArgument("`image.input`: the model has no input `" + options_.input + "`");
-  }
-  if (spec.inputs.size() != 1) {
-    return InvalidArgument("`image`: pictures are for models with one input, this has " +
-                           std::to_string(spec.inputs.size()));
-  }
-  const model::TensorSpec& input = spec.inputs[0];
-  if (input.dtype != tensor::DType::kFp32 && input.dtype != tensor::DType::kUint8) {
-    return NoPictures(input, "expected FP32 or UINT8");
-  }
-  dtype_ = input.dtype;
-  const std::span<const Dim> dims = model::RowDims(spec, input);
-  const bool sized = !options_.size.empty();
-  const int wanted = options_.channels == ImageOptions::Channels::kGrey ? 1 : 3;
-  const auto is_channels = [](const Dim& dim) { return dim.size == 1 || dim.size == 3; };
-  Dim channels{.size = options_.channels ? wanted : 1};
-  Dim height, width;
-  if (dims.size() == 3) {
-    using Layout = ImageOptions::Layout;
-    if (options_.layout == Layout::kAuto && !is_channels(dims[0]) && !is_channels(dims[2])) {
-      return NoPictures(input, "no axis of 1 or 3 channels; say `image.layout`");
-    }
-    nchw_ =
-        options_.layout == Layout::kAuto ? is_channels(dims[0]) : options_.layout == Layout::kNchw;
-    channels = dims[nchw_ ? 0 : 2];
-    height = dims[nchw_ ? 1 : 0];
-    width = dims[nchw_ ? 2 : 1];
-  } else if (dims.size() == 2) {
-    height = dims[0];
-    width = dims[1];
-    channels.size = 1;
-  } else if (dims.size() == 1 && sized) {
-    nchw_ = options_.layout != ImageOptions::Layout::kNhwc;
-    const std::int64_t pixels = options_.size[0] * options_.size[1];
-    if (!dims[0].dynamic()) channels.size = dims[0].size / pixels;
-    if (!Fits(dims[0], channels.size * pixels)) {
-      return NoPictures(input, "its rows are not `image.size` times 1 or 3 channels");
-    }
-  } else {
-    return NoPictures(
-        input, dims.size() == 1 ? "say `image.size`" : "expected [C, H, W], [H, W, C] or [H, W]");
-  }
-  if (channels.dynamic()) channels.size = options_.channels ? wanted : 3;
-  if (channels.size != 1 && channels.size != 3)
-    return NoPictures(input, "expected 1 or 3 channels");
-  if (options_.channels && channels.size != wanted) {
-    return NoPictures(input, "`image.channels` asks for " + std::to_string(wanted) + " of them");
-  }
-  if (!sized && (height.dynamic() || width.dynamic())) {
-    return NoPictures(input, "height and width are open; say `image.size`");
-  }
-  height_ = sized ? options_.size[0] : height.size;
-  width_ = sized ? options_.size[1] : width.size;
-  if (!Fits(height, height_) || !Fits(width, width_)) {
-    return NoPictures(input, "`image.size` says [" + std::to_string(height_) + ", " +
-                                 std::to_string(width_) + "]");
-  }
-  if (height_ < 1 || width_ < 1) return NoPictures(input, "it has no pixels");
-  channels_ = static_cast<int>(channels.size);
+Status ImagePlan::CheckOptions() const {
   if (options_.trim && channels_ != 1) {
     return InvalidArgument("`image.trim` is for models of one channel");
   }
-  std::vector<std::int64_t> shape{1};
-  if (dims.size() == 1) shape.push_back(channels_ * height_ * width_);
-  if (dims.size() == 2) shape.insert(shape.end(), {height_, width_});
-  if (dims.size() == 3 && nchw_) shape.insert(shape.end(), {channels_, height_, width_});
-  if (dims.size() == 3 && !nchw_) shape.insert(shape.end(), {height_, width_, channels_});
-  MUSTER_ASSIGN_OR_RETURN(row_shape_, tensor::Shape::Make(shape));
-  if (options_.fit == ImageOptions::Fit::kCrop && short_side() < std::max(width_, height_) &&
-      options_.resize > 0 && options_.resize < std::min(width_, height_)) {
+  if (channels_ == 1 && (options_.mean.size() > 1 || options_.std.size() > 1)) {
+    return InvalidArgument("`image.mean` and `image.std` expect one number for one channel");
+  }
+  if (options_.resize > 0 && options_.resize < std::min(width_, height_)) {
     return InvalidArgument("`image.resize` is smaller than the model's " + std::to_string(height_) +
                            " × " + std::to_string(width_) + " pixels");
   }
@@ -181,9 +113,6 @@ Status ImagePlan::FillTables() {
       if (bytes) value = std::clamp(std::round(value), 0.0f, 255.0f);
       table_[static_cast<std::size_t>(channel)][static_cast<std::size_t>(sample)] = value;
     }
-  }
-  if (channels_ == 1 && (options_.mean.size() > 1 || options_.std.size() > 1)) {
-    return InvalidArgument("`image.mean` and `image.std` expect one number for one channel");
   }
   return {};
 }

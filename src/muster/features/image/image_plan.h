@@ -46,7 +46,7 @@ class ImageScratch {
 ///   plan->Prepare({.bytes = file}, limits, row_bytes, scratch);
 class ImagePlan {
  public:
-  /// Errors: INVALID_ARGUMENT: the model takes no pictures (several inputs and none named, strings,
+  /// Errors: INVALID_ARGUMENT: the model takes no pictures (several inputs, strings,
   /// a row that is not [C, H, W], [H, W, C], [H, W] or as many numbers), or gives no scores.
   static base::Result<ImagePlan> Make(const model::ImageOptions& options,
                                       const model::ModelSpec& spec);
@@ -65,8 +65,7 @@ class ImagePlan {
   std::int64_t width() const { return width_; }
   std::int64_t height() const { return height_; }
   int channels() const { return channels_; }
-  int input() const { return input_; }    ///< index into the model's inputs
-  int output() const { return output_; }  ///< of the scores, into its outputs
+  int output() const { return output_; }  ///< of the scores, among the model's outputs
 
  private:
   /// Where a picture of some size goes: scaled to width × height, of which the window is put at
@@ -77,7 +76,7 @@ class ImagePlan {
     std::int64_t x, y;
   };
 
-  base::Status ReadShape(const model::ModelSpec& spec);
+  base::Status CheckOptions() const;
   base::Status ReadOutput(const model::ModelSpec& spec);
   base::Status FillTables();
   std::int64_t short_side() const;
@@ -94,7 +93,6 @@ class ImagePlan {
   std::int64_t height_ = 0;
   int channels_ = 3;
   bool nchw_ = true;
-  int input_ = 0;
   int output_ = 0;
   std::array<std::array<float, 256>, 3> table_{};  // a sample's value, by channel of the model
 };

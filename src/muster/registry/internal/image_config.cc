@@ -13,10 +13,9 @@ using base::InvalidArgument;
 using base::Status;
 using model::ImageOptions;
 
-constexpr std::array<std::string_view, 17> kKeys = {
-    "input",  "size",    "fit",  "resize",     "filter", "channels", "layout",
-    "scale",  "mean",    "std",  "background", "invert", "trim",     "scaled_decoding",
-    "output", "softmax", "top_k"};
+constexpr std::array<std::string_view, 16> kKeys = {
+    "size", "fit",        "resize", "filter", "channels",        "layout", "scale",   "mean",
+    "std",  "background", "invert", "trim",   "scaled_decoding", "output", "softmax", "top_k"};
 
 template <class T>
 using Names = std::span<const std::pair<std::string_view, T>>;
@@ -100,7 +99,6 @@ Status ReadBackground(const YAML::Node& node, const std::string& where, ImageOpt
 
 Status ReadImageKey(const std::string& key, const YAML::Node& node, const std::string& where,
                     ImageOptions& out) {
-  if (key == "input") return ReadScalar(node, where, key, "a name", out.input);
   if (key == "output") return ReadScalar(node, where, key, "a name", out.output);
   if (key == "size") return ReadNumbers(node, where, key, "[height, width]", out.size);
   if (key == "fit") return ReadName<ImageOptions::Fit>(node, where, key, kFits, out.fit);
