@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "muster/base/text.h"
+#include "muster/server/codec/internal/binary_tensor.h"
 
 namespace muster::server::codec {
 namespace {
@@ -51,16 +52,6 @@ Result<Shape> InputShape(const model::ModelSpec& spec, std::int64_t rows) {
 std::string RowText(std::int64_t elements, DType dtype, std::size_t bytes) {
   return std::to_string(elements) + " x " + std::string(tensor::DTypeName(dtype)) + ", " +
          std::to_string(bytes) + " bytes";
-}
-
-/// Models take every other byte for undefined behaviour.
-Status CheckBools(std::span<const std::byte> bytes, const std::string& input) {
-  const auto bad = std::ranges::find_if(bytes, [](std::byte b) { return b > std::byte{1}; });
-  if (bad == bytes.end()) return {};
-  return InvalidArgument("input `" + input + "`: expected bytes 0 and 1 for BOOL, got " +
-                             std::to_string(std::to_integer<int>(*bad)) + " at byte " +
-                             std::to_string(bad - bytes.begin()),
-                         "OUT_OF_RANGE");
 }
 
 tensor::BufferRef Aligned(tensor::BufferRef bytes, DType dtype) {
@@ -159,7 +150,7 @@ Result<DecodedBody> DecodeRaw(tensor::BufferRef bytes, engine::ModelLease model,
   MUSTER_ASSIGN_OR_RETURN(const std::int64_t rows,
                           CountRows(bytes.size(), input, row, batch, limits.max_rows));
   if (input.dtype == DType::kBool) {
-    MUSTER_RETURN_IF_ERROR(CheckBools({bytes.data(), bytes.size()}, input.name));
+    MUSTER_RETURN_IF_ERROR(internal::CheckBools({bytes.data(), bytes.size()}, input.name));
   }
   DecodedBody body;
   body.batch = batch;

@@ -67,7 +67,7 @@ class FieldReader {
     if (KindOf(value) != Kind::kNull) {
       if (key == "model_id") return ReadName(reader_, value, path, fields_.model);
       if (key == "version") return ReadName(reader_, value, path, fields_.version);
-      if (key == "id") return Id(value, path);
+      if (key == "id") return ReadId(reader_, value, path, fields_.id);
       if (key == "priority") return Priority(value, path);
       if (key == "timeout") return Timeout(value, path);
       if (key == "top_k") return Count(value, path, fields_.top_k);
@@ -86,18 +86,6 @@ class FieldReader {
     base::Error error = Expected(expected, value, path, kFieldReason);
     MUSTER_RETURN_IF_ERROR(reader_.WalkRefused(value, 2, path));
     return error;
-  }
-
-  Status Id(od::value value, const Path& path) {
-    constexpr std::string_view kExpected = "a printable text of up to 128 bytes";
-    if (KindOf(value) != Kind::kString) return Refuse(kExpected, value, path);
-    const std::string token(Token(value));
-    MUSTER_ASSIGN_OR_RETURN(const std::string_view text, reader_.String(value, path, scratch_));
-    if (text.size() > kMaxIdBytes || base::Printable(text, kMaxIdBytes) != text) {
-      return Expected(kExpected, base::Printable(token), path, kFieldReason);
-    }
-    fields_.id = text;
-    return {};
   }
 
   Status Priority(od::value value, const Path& path) {
@@ -158,7 +146,6 @@ class FieldReader {
   int data_keys_ = 0;
   std::string_view nearest_;
   std::string nearest_of_;
-  std::string scratch_;
   Status field_error_;
 };
 
@@ -182,6 +169,23 @@ Status ReadName(JsonReader& reader, od::value value, const Path& path, std::stri
     return Expected(kExpected, base::Printable(token), path, kFieldReason);
   }
   out = name;
+  return {};
+}
+
+Status ReadId(JsonReader& reader, od::value value, const Path& path, std::string& out) {
+  constexpr std::string_view kExpected = "a printable text of up to 128 bytes";
+  if (KindOf(value) != Kind::kString) {
+    base::Error error = Expected(kExpected, value, path, kFieldReason);
+    MUSTER_RETURN_IF_ERROR(reader.WalkRefused(value, 2, path));
+    return error;
+  }
+  const std::string_view token = Token(value);
+  std::string scratch;
+  MUSTER_ASSIGN_OR_RETURN(const std::string_view text, reader.String(value, path, scratch));
+  if (text.size() > kMaxIdBytes || base::Printable(text, kMaxIdBytes) != text) {
+    return Expected(kExpected, base::Printable(token), path, kFieldReason);
+  }
+  out = text;
   return {};
 }
 

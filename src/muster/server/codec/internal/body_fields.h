@@ -31,4 +31,7 @@ std::string_view DataKey(Dialect dialect);
 /// The string that names a model or a version. Errors: FIELD; JSON.
 base::Status ReadName(JsonReader& reader, od::value value, const Path& path, std::string& out);
 
+/// The client's own name for its request. Errors: FIELD; JSON.
+base::Status ReadId(JsonReader& reader, od::value value, const Path& path, std::string& out);
+
 }  // namespace muster::server::codec::internal

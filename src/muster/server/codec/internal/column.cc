@@ -9,17 +9,14 @@
 namespace muster::server::codec::internal {
 namespace {
 
-/// What strings of three bytes in the body may become at 32 bytes each.
-constexpr std::size_t kMostStrings = 4 * 1024 * 1024;
 constexpr std::size_t kSmallestGrowth = 16;
 
-/// Elements that a body can hold: a digit and a comma each, or quotes and a comma.
+}  // namespace
+
 std::size_t MostElements(tensor::DType dtype, std::size_t body_bytes) {
   if (dtype == tensor::DType::kBytes) return std::min(body_bytes / 3 + 1, kMostStrings);
   return body_bytes / 2 + 1;
 }
-
-}  // namespace
 
 Column::Column(const model::ModelSpec& model, const model::TensorSpec& input,
                std::size_t body_bytes)

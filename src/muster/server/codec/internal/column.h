@@ -12,6 +12,14 @@
 
 namespace muster::server::codec::internal {
 
+/// Strings of one input of one body: what strings of three bytes in the body may become at 32 bytes
+/// each.
+inline constexpr std::size_t kMostStrings = 4 * 1024 * 1024;
+
+/// Elements that JSON of `body_bytes` can hold: a digit and a comma each, or quotes and a comma;
+/// at most kMostStrings strings.
+std::size_t MostElements(tensor::DType dtype, std::size_t body_bytes);
+
 /// The extents of one row of one input.
 struct RowExtents {
   std::array<std::int64_t, tensor::Shape::kMaxRank> dims{};

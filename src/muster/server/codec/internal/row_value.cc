@@ -1,10 +1,9 @@
 #include "muster/server/codec/internal/row_value.h"
 
-#include <algorithm>
-#include <type_traits>
 #include <utility>
 
 #include "muster/server/codec/internal/element.h"
+#include "muster/server/codec/internal/element_type.h"
 
 namespace muster::server::codec::internal {
 namespace {
@@ -16,45 +15,6 @@ using base::Status;
 using tensor::DType;
 
 constexpr std::int64_t kAnyCount = -1;
-
-template <class T>
-struct TypeTag {
-  using type = T;
-};
-
-/// Calls `f` with the tag of the element type; the column's is one JSON can carry.
-template <class F>
-auto WithElementType(DType dtype, F f) {
-  switch (dtype) {
-    case DType::kBool:
-      return f(TypeTag<bool>());
-    case DType::kUint8:
-      return f(TypeTag<std::uint8_t>());
-    case DType::kUint16:
-      return f(TypeTag<std::uint16_t>());
-    case DType::kUint32:
-      return f(TypeTag<std::uint32_t>());
-    case DType::kUint64:
-      return f(TypeTag<std::uint64_t>());
-    case DType::kInt8:
-      return f(TypeTag<std::int8_t>());
-    case DType::kInt16:
-      return f(TypeTag<std::int16_t>());
-    case DType::kInt32:
-      return f(TypeTag<std::int32_t>());
-    case DType::kInt64:
-      return f(TypeTag<std::int64_t>());
-    case DType::kFp64:
-      return f(TypeTag<double>());
-    case DType::kBytes:
-      return f(TypeTag<std::string>());
-    case DType::kFp32:
-    case DType::kFp16:
-    case DType::kBf16:
-      break;
-  }
-  return f(TypeTag<float>());
-}
 
 /// "[4]", "[?, 3]".
 std::string DimsText(std::span<const model::Dim> dims) {
