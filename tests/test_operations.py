@@ -91,7 +91,7 @@ def test_health_and_metrics_are_answered_on_a_port_of_their_own(server, path):
     assert requests.get(server.metrics_url + path, timeout=PATIENCE).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/predict", "/models", "/config", "/"])
+@pytest.mark.parametrize("path", ["/predict", "/models", "/config", "/", "/v2"])
 def test_the_port_for_metrics_serves_nothing_else(server, path):
     assert requests.get(server.metrics_url + path, timeout=PATIENCE).status_code == 404
 
@@ -341,6 +341,16 @@ def test_the_openapi_document_lists_every_route(document):
         "GET /page.css",
         "GET /page.js",
         "GET /stats",
+        "GET /v2",
+        "GET /v2/health/live",
+        "GET /v2/health/ready",
+        "GET /v2/models/stats",
+        "GET /v2/models/{model}",
+        "GET /v2/models/{model}/ready",
+        "GET /v2/models/{model}/stats",
+        "GET /v2/models/{model}/versions/{version}",
+        "GET /v2/models/{model}/versions/{version}/ready",
+        "GET /v2/models/{model}/versions/{version}/stats",
         "POST /examples/batch",
         "POST /examples/simple",
         "POST /predict",
@@ -349,6 +359,9 @@ def test_the_openapi_document_lists_every_route(document):
         "POST /predict/{model}/batch",
         "POST /predict/{model}/versions/{version}",
         "POST /predict/{model}/versions/{version}/batch",
+        "POST /v2/models/{model}/infer",
+        "POST /v2/models/{model}/versions/{version}/infer",
+        "POST /v2/repository/index",
     ]
 
 
@@ -369,6 +382,11 @@ def validate(document, schema, instance):
 
 
 ROW = IRIS[0]
+INFER = {
+    "id": "mine",
+    "inputs": [{"name": "features", "datatype": "FP32", "shape": [1, 4], "data": ROW}],
+    "outputs": [{"name": "probabilities"}, {"name": "label", "parameters": {"binary_data": False}}],
+}
 CALLS = [
     ("get", "/", None),
     ("get", "/health", None),
@@ -394,6 +412,20 @@ CALLS = [
     ("post", "/predict/{model}/batch", {"instances": [{"features": ROW}]}),
     ("post", "/predict/{model}/versions/{version}", {"inputs": ROW}),
     ("post", "/predict/{model}/versions/{version}/batch", {"inputs": [ROW, [1]]}),
+    ("get", "/v2", None),
+    ("get", "/v2/health/live", None),
+    ("get", "/v2/health/ready", None),
+    ("get", "/v2/models/stats", None),
+    ("get", "/v2/models/{model}", None),
+    ("get", "/v2/models/{model}/ready", None),
+    ("get", "/v2/models/{model}/stats", None),
+    ("get", "/v2/models/{model}/versions/{version}", None),
+    ("get", "/v2/models/{model}/versions/{version}/ready", None),
+    ("get", "/v2/models/{model}/versions/{version}/stats", None),
+    ("post", "/v2/models/{model}/infer", INFER),
+    ("post", "/v2/models/{model}/versions/{version}/infer", INFER),
+    ("post", "/v2/repository/index", {}),
+    ("post", "/v2/repository/index", {"ready": True}),
 ]
 
 
@@ -419,6 +451,11 @@ def test_requests_and_answers_are_as_documented(server, document, method, path, 
         ("/predict", "post", 400, {"inputs": "text"}),
         ("/predict/batch", "post", 400, {"inputs": []}),
         ("/examples/simple", "post", 400, {"input": "text"}),
+        ("/v2/models/{model}", "get", 404, None),
+        ("/v2/models/{model}/ready", "get", 404, None),
+        ("/v2/models/{model}/stats", "get", 404, None),
+        ("/v2/models/{model}/infer", "post", 404, INFER),
+        ("/v2/repository/index", "post", 400, {"ready": 1}),
     ],
 )
 def test_errors_are_as_documented(server, document, path, method, status, body):

@@ -1,4 +1,4 @@
-"""The requests that README.md proposes work as they stand there."""
+"""The requests that the documents propose work as they stand there."""
 
 import re
 import shlex
@@ -8,15 +8,15 @@ import pytest
 
 from support import EXAMPLES, PATIENCE, ROOT, Server
 
-README = ROOT / "README.md"
+DOCUMENTS = [ROOT / "README.md", ROOT / "docs" / "clients.md"]
 URL = re.compile(r"(?:http://)?(?:localhost|127\.0\.0\.1):8000\b")
 
 
-def curl_lines():
-    """The commands of README's ```sh blocks that begin with curl; a backslash continues one."""
-    if not README.exists():
+def curl_lines(document):
+    """The commands of its ```sh blocks that begin with curl; a backslash continues one."""
+    if not document.exists():
         return []
-    text = README.read_text(encoding="utf-8")
+    text = document.read_text(encoding="utf-8")
     shell = "\n".join(re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
     joined = re.sub(r"\\\n\s*", " ", shell)
     return [line for line in joined.splitlines() if line.startswith("curl ")]
@@ -28,13 +28,14 @@ def server():
         yield running
 
 
-def test_the_readme_proposes_requests():
-    assert curl_lines(), "README.md has no line in ```sh that begins with curl"
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_a_document_proposes_requests(document):
+    assert curl_lines(document), f"{document.name} has no line in ```sh that begins with curl"
 
 
-@pytest.mark.parametrize("line", curl_lines())
-def test_a_request_of_the_readme_is_answered_with_200(server, line):
-    assert URL.search(line), f"not a request to the server of README: {line}"
+@pytest.mark.parametrize("line", [line for each in DOCUMENTS for line in curl_lines(each)])
+def test_a_request_of_a_document_is_answered_with_200(server, line):
+    assert URL.search(line), f"not a request to the server of the documents: {line}"
     assert "|" not in shlex.split(line), "the status is that of curl only without a pipe"
     command = URL.sub(server.url, line) + r" --silent --show-error --write-out '\n%{http_code}'"
     done = subprocess.run(

@@ -32,6 +32,9 @@ http::RouteTable ApiRoutes(const ApiContext& context) {
   AddHealthRoutes(table, context);
   AddStatsRoutes(table, context);
   AddModelRoutes(table, context);
+  AddInferRoutes(table, context);
+  AddInferModelRoutes(table, context);
+  AddInferStatsRoutes(table, context);
   table.Add(MetricsRoute(context));
   // The document describes the whole table, itself included, so it is written last.
   auto document = std::make_shared<std::string>();

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
@@ -128,6 +130,39 @@ bool WantsJson(const http::Exchange& exchange) {
   return std::ranges::search(accept, kHtml, same).empty();
 }
 
+constexpr auto kEndpoints = std::to_array<std::string_view>({
+    "POST /predict",
+    "POST /predict/batch",
+    "POST /predict/{model}",
+    "POST /predict/{model}/batch",
+    "POST /predict/{model}/versions/{version}",
+    "POST /predict/{model}/versions/{version}/batch",
+    "POST /examples/simple",
+    "POST /examples/batch",
+    "GET /health",
+    "GET /health/live",
+    "GET /health/ready",
+    "GET /stats",
+    "GET /config",
+    "GET /models",
+    "GET /models/{model}",
+    "GET /metrics",
+    "GET /openapi.json",
+    "GET /v2",
+    "GET /v2/health/live",
+    "GET /v2/health/ready",
+    "GET /v2/models/{model}",
+    "GET /v2/models/{model}/ready",
+    "GET /v2/models/{model}/stats",
+    "GET /v2/models/{model}/versions/{version}",
+    "GET /v2/models/{model}/versions/{version}/ready",
+    "GET /v2/models/{model}/versions/{version}/stats",
+    "GET /v2/models/stats",
+    "POST /v2/models/{model}/infer",
+    "POST /v2/models/{model}/versions/{version}/infer",
+    "POST /v2/repository/index",
+});
+
 void Root(const ApiContext& context, const http::ExchangePtr& exchange) {
   if (!WantsJson(*exchange)) return SendStatic(exchange, kPage, "text/html; charset=utf-8");
   codec::JsonWriter w(exchange->out());
@@ -142,13 +177,7 @@ void Root(const ApiContext& context, const http::ExchangePtr& exchange) {
   w.Time(context.clock.WallNow());
   w.Key("endpoints");
   w.BeginArray();
-  for (const std::string_view route :
-       {"POST /predict", "POST /predict/batch", "POST /predict/{model}",
-        "POST /predict/{model}/batch", "POST /predict/{model}/versions/{version}",
-        "POST /predict/{model}/versions/{version}/batch", "POST /examples/simple",
-        "POST /examples/batch", "GET /health", "GET /health/live", "GET /health/ready",
-        "GET /stats", "GET /config", "GET /models", "GET /models/{model}", "GET /metrics",
-        "GET /openapi.json"}) {
+  for (const std::string_view route : kEndpoints) {
     w.String(route);
   }
   w.EndArray();

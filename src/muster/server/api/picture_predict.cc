@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "muster/base/text.h"
+#include "muster/server/api/internal/request.h"
 #include "muster/server/api/internal/routes.h"
 #include "muster/server/codec/multipart.h"
 #include "muster/server/http/negotiation.h"

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstddef>
 #include <limits>
 #include <memory>
@@ -11,6 +10,7 @@
 #include "muster/base/recycled.h"
 #include "muster/server/api/internal/picture_predict.h"
 #include "muster/server/api/internal/raw_predict.h"
+#include "muster/server/api/internal/request.h"
 #include "muster/server/api/internal/routes.h"
 
 namespace muster::server::api {
@@ -18,17 +18,6 @@ namespace {
 
 using base::InvalidArgument;
 using base::Status;
-
-/// Whether the engine is asked before the body is read, which costs more to read than the question:
-/// under overload most of them are refused.
-bool IsAnnounced(const http::Exchange& exchange) {
-  constexpr std::uint64_t kLarge = 16 * 1024;
-  if (exchange.path_parameter("model").empty()) return false;       // the body says which
-  const std::string_view text = exchange.header("Content-Length");  // none: chunked, not known yet
-  std::uint64_t length = 0;
-  std::from_chars(text.data(), text.data() + text.size(), length);
-  return length >= kLarge;
-}
 
 /// One body on its way: as many of its calls as come to `width` runs at a time; the last to come
 /// back writes the answer.
@@ -222,11 +211,7 @@ Status Admit(const ApiContext& context, const http::Exchange& exchange) {
   }
   if (IsRaw(exchange)) MUSTER_RETURN_IF_ERROR(ReadRawRequest(context, exchange));
   if (IsPicture(exchange)) MUSTER_RETURN_IF_ERROR(ReadPictureRequest(context, exchange));
-  const std::string_view name = exchange.path_parameter("model");
-  if (name.empty()) return {};
-  MUSTER_ASSIGN_OR_RETURN(const engine::ModelLease model,
-                          context.engine.Resolve(name, exchange.path_parameter("version")));
-  return IsAnnounced(exchange) ? context.engine.WouldAccept(model, timeout) : Status();
+  return AdmitModel(context, exchange, timeout);
 }
 
 http::Route PredictRoute(const ApiContext& context, std::string pattern, bool batch) {
@@ -256,19 +241,6 @@ http::Route ModelRoute(const ApiContext& context, std::string pattern, bool batc
 
 }  // namespace
 
-base::Result<std::optional<base::Duration>> TimeoutHeader(const http::Exchange& exchange,
-                                                          std::chrono::milliseconds limit) {
-  const std::string_view text = exchange.header("X-Request-Timeout-Ms");
-  if (text.empty()) return std::optional<base::Duration>();
-  std::int64_t ms = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
-  if (error != std::errc() || end != text.data() + text.size() || ms < 0) {
-    return InvalidArgument("header X-Request-Timeout-Ms: expected a whole number of milliseconds",
-                           "FIELD");
-  }
-  return std::optional<base::Duration>(std::chrono::milliseconds(std::min(ms, limit.count())));
-}
-
 void PredictJson(const ApiContext& context, const http::ExchangePtr& exchange,
                  std::span<const std::byte> body, codec::DecodeContext decode, std::string& out,
                  base::UniqueFunction<void(Status)> done) {
@@ -282,10 +254,7 @@ void PredictJson(const ApiContext& context, const http::ExchangePtr& exchange,
   auto decoded = codec::DecodePredict(body, decode, context.options.limits, resolve);
   if (!decoded) return done(std::move(decoded).error());
   flow->body = *std::move(decoded);
-  flow->timeout = *timeout;
-  if (const auto& own = flow->body.timeout; own && (!*timeout || *own < **timeout)) {
-    flow->timeout = own;
-  }
+  flow->timeout = Sooner(*timeout, flow->body.timeout);
   flow->done = std::move(done);
   flow->body.pictures.empty() ? Launch(flow) : LaunchPictures(flow);
 }

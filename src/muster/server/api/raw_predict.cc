@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "muster/base/text.h"
+#include "muster/server/api/internal/request.h"
 #include "muster/server/api/internal/routes.h"
 #include "muster/server/http/negotiation.h"
 
@@ -48,11 +49,6 @@ Result<std::optional<int>> AskedOutput(const http::Exchange& exchange,
       "query parameter output: picks the output of a raw answer; an answer in JSON has all of "
       "them (Accept: application/octet-stream asks for a raw one)",
       "FIELD");
-}
-
-tensor::BufferRef TakeBody(http::Exchange& exchange) {
-  http::TakenBody body = exchange.TakeBody();
-  return tensor::BufferRef::Share(std::move(body.owner), body.bytes.data(), body.bytes.size());
 }
 
 }  // namespace

@@ -125,7 +125,53 @@ std::string_view ComponentSchemas() {
   "found":{"enum":["all","at_least_2","one_row_runs","none"],"description":"sizes of runs that give a row the same bits"},
   "compared_rows":{"type":"integer","description":"of the largest run compared"},"enforced":{"type":"boolean"}}}}}}},
 "ModelList":{"type":"object","required":["models"],"properties":{"models":{"type":"array","items":{"$ref":"#/components/schemas/Model"}}}},
-"ModelDetail":{"allOf":[{"$ref":"#/components/schemas/Model"},{"type":"object","required":["versions"],"properties":{"versions":{"type":"array","items":{"$ref":"#/components/schemas/Model"}}}}]}
+"ModelDetail":{"allOf":[{"$ref":"#/components/schemas/Model"},{"type":"object","required":["versions"],"properties":{"versions":{"type":"array","items":{"$ref":"#/components/schemas/Model"}}}}]},
+"InferServer":{"type":"object","required":["name","version","extensions"],"properties":{
+ "name":{"type":"string"},"version":{"type":"string"},"extensions":{"type":"array","items":{"type":"string"}}}},
+"InferProbe":{"type":"object","maxProperties":0,"description":"The status is the answer"},
+"InferModel":{"type":"object","required":["name","versions","platform","inputs","outputs"],"properties":{
+ "name":{"type":"string"},"versions":{"type":"array","items":{"type":"string"}},"platform":{"type":"string"},
+ "inputs":{"type":"array","items":{"$ref":"#/components/schemas/Tensor"}},"outputs":{"type":"array","items":{"$ref":"#/components/schemas/Tensor"}}}},
+"Datatype":{"enum":["BOOL","UINT8","UINT16","UINT32","UINT64","INT8","INT16","INT32","INT64","FP16","BF16","FP32","FP64","BYTES"]},
+"InferRequest":{"type":"object","required":["inputs"],"properties":{
+ "id":{"type":"string"},
+ "parameters":{"type":"object","properties":{
+  "priority":{"type":"integer","minimum":0,"description":"Lower first: 0, the default, then 1, 2, …"},
+  "timeout":{"type":"integer","description":"Microseconds"},
+  "binary_data_output":{"type":"boolean","description":"Outputs that do not say otherwise are answered as bytes"}}},
+ "inputs":{"type":"array","minItems":1,"items":{"type":"object","required":["name","datatype","shape"],"properties":{
+  "name":{"type":"string"},"datatype":{"$ref":"#/components/schemas/Datatype"},
+  "shape":{"type":"array","items":{"type":"integer","minimum":0}},
+  "data":{"type":"array","description":"Flat, or nested as the shape is; left out where bytes follow the JSON"},
+  "parameters":{"type":"object","properties":{"binary_data_size":{"type":"integer","minimum":0}}}}}},
+ "outputs":{"type":"array","description":"All of the model's where there are none","items":{"type":"object","required":["name"],"properties":{
+  "name":{"type":"string"},
+  "parameters":{"type":"object","properties":{
+   "binary_data":{"type":"boolean"},
+   "classification":{"type":"integer","minimum":0,"description":"The k best classes instead of the numbers"}}}}}}}},
+"InferResponse":{"type":"object","required":["model_name","outputs"],"properties":{
+ "id":{"type":"string"},"model_name":{"type":"string"},"model_version":{"type":"string"},
+ "parameters":{"type":"object"},
+ "outputs":{"type":"array","items":{"type":"object","required":["name","datatype","shape"],"properties":{
+  "name":{"type":"string"},"datatype":{"$ref":"#/components/schemas/Datatype"},
+  "shape":{"type":"array","items":{"type":"integer","minimum":0}},
+  "data":{"type":"array","description":"null for NaN and infinities; left out where bytes follow the JSON"},
+  "parameters":{"type":"object","properties":{
+   "binary_data_size":{"type":"integer"},
+   "nonfinite":{"type":"boolean","description":"NaN or an infinity was written as null"}}}}}}}},
+"RepositoryIndexRequest":{"type":"object","properties":{"ready":{"type":["boolean","null"],"description":"Ready versions alone"}}},
+"RepositoryIndex":{"type":"array","items":{"type":"object","required":["name","version","state","reason"],"properties":{
+ "name":{"type":"string"},"version":{"type":"string"},"state":{"enum":["LOADING","READY","UNAVAILABLE"]},"reason":{"type":"string"}}}},
+"Duration":{"type":"object","required":["count","ns"],"properties":{"count":{"type":"integer","minimum":0},"ns":{"type":"integer","minimum":0}}},
+"InferStats":{"type":"object","required":["model_stats"],"properties":{
+ "model_stats":{"type":"array","items":{"type":"object","required":["name","version","last_inference","inference_count","execution_count","inference_stats","batch_stats"],"properties":{
+  "name":{"type":"string"},"version":{"type":"string"},
+  "last_inference":{"type":"integer","description":"Not kept: 0"},
+  "inference_count":{"type":"integer","description":"Rows answered"},"execution_count":{"type":"integer","description":"Runs of the model"},
+  "inference_stats":{"type":"object","description":"compute_input, compute_output and the cache's are 0",
+   "required":["success","fail","queue","compute_input","compute_infer","compute_output","cache_hit","cache_miss"],
+   "additionalProperties":{"$ref":"#/components/schemas/Duration"}},
+  "batch_stats":{"type":"array","maxItems":0}}}}}}
 })json";
 }
 

@@ -112,7 +112,7 @@ base::Status Connection::Admit() {
   const Route* route = match_.route;
   const std::string_view type = head_.Header("content-type");
   if (route != nullptr && head_.has_body() && !route->body_types.empty() &&
-      !IsMediaType(type, route->body_types)) {
+      !(route->type_optional && type.empty()) && !IsMediaType(type, route->body_types)) {
     std::string expected = route->body_types.front();
     for (std::size_t i = 1; i < route->body_types.size(); ++i)
       expected += " or " + route->body_types[i];

@@ -120,7 +120,8 @@ void Connection::AppendCorsHeaders() {
   AddHeader("Access-Control-Allow-Origin", any ? "*" : origin);
   AddHeader("Access-Control-Expose-Headers",
             "X-Request-Id, Retry-After, Retry-After-Ms, X-Muster-Shape, X-Muster-Dtype, "
-            "X-Muster-Output, X-Muster-Model, X-Muster-Model-Version");
+            "X-Muster-Output, X-Muster-Model, X-Muster-Model-Version, "
+            "Inference-Header-Content-Length");
   if (method() != Method::kOptions || header("access-control-request-method").empty()) return;
   AddHeader("Access-Control-Allow-Methods", set_.context().routes.Allowed(path()));
   const std::string_view asked = header("access-control-request-headers");

@@ -60,8 +60,8 @@ inline Answer TakeAnswer(std::string& bytes, bool head_only = false) {
   return answer;
 }
 
-/// Routes for tests: /hello, /echo, /json, /big, /items/{name}, /drop, /guarded and /later, whose
-/// exchanges wait in `held`.
+/// Routes for tests: /hello, /echo, /json, /json/maybe, /big, /items/{name}, /drop, /guarded and
+/// /later, whose exchanges wait in `held`.
 inline RouteTable TestRoutes(std::vector<ExchangePtr>& held) {
   RouteTable routes;
   routes.Add({.method = Method::kGet, .pattern = "/hello", .handler = [](ExchangePtr e) {
@@ -81,6 +81,11 @@ inline RouteTable TestRoutes(std::vector<ExchangePtr>& held) {
               .pattern = "/json",
               .handler = echo,
               .body_types = {"application/json"}});
+  routes.Add({.method = Method::kPost,
+              .pattern = "/json/maybe",
+              .handler = echo,
+              .body_types = {"application/json"},
+              .type_optional = true});
   routes.Add({.method = Method::kPost,
               .pattern = "/guarded",
               .handler = echo,

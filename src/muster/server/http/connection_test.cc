@@ -114,6 +114,12 @@ TEST_F(ConnectionTest, AsksForTheRightMediaTypeOnlyOfBodies) {
   EXPECT_FALSE(peer.saw_end());
 }
 
+TEST_F(ConnectionTest, LetsBodiesWithoutAMediaTypeInWhereTheRouteSaysSo) {
+  Peer peer = Connect();
+  EXPECT_EQ(Ask(peer, Post("/json/maybe", "{}")).body, "{}");
+  EXPECT_EQ(Ask(peer, Post("/json/maybe", "{}", "Content-Type: text/plain\r\n")).status, 415);
+}
+
 TEST_F(ConnectionTest, SaysTheSameHoweverTheBytesArrive) {
   const std::string message =
       Post("/echo", "hello", "X-Request-Id: a\r\n") +

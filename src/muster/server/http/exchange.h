@@ -25,7 +25,7 @@ std::string_view MethodName(Method method);
 /// Memory of a request's body that has been taken from its exchange.
 struct TakenBody {
   std::shared_ptr<void> owner;
-  /// Aligned for every type of number.
+  /// Aligned for every type of number; kBodyPadding readable bytes follow.
   std::span<std::byte> bytes;
 };
 

@@ -49,9 +49,10 @@ class FakeExchange : public Exchange {
     return std::as_bytes(std::span(body_.data(), body_bytes_));
   }
   TakenBody TakeBody() override {
-    const auto bytes = std::as_bytes(std::span(body_.data(), std::exchange(body_bytes_, 0)));
-    auto memory = std::make_shared<std::vector<std::byte>>(bytes.begin(), bytes.end());
-    return {memory, *memory};
+    const std::size_t bytes = std::exchange(body_bytes_, 0);
+    const auto padded = std::as_bytes(std::span(body_.data(), bytes + kBodyPadding));
+    auto memory = std::make_shared<std::vector<std::byte>>(padded.begin(), padded.end());
+    return {memory, std::span(*memory).first(bytes)};
   }
   std::string_view request_id() const override { return "req_test"; }
   bool peer_is_loopback() const override { return true; }

@@ -35,6 +35,7 @@ struct Route {
   Handler handler;
   /// Media types a body may have; a body of another type is refused with 415.
   std::vector<std::string> body_types = {};
+  bool type_optional = false;  ///< a body that names no type is let in
   /// Called when the header has been read, before any of the body is: refuse early what cannot be
   /// served. Sees everything of the exchange but the body.
   std::function<base::Status(const Exchange&)> admit = nullptr;

@@ -63,16 +63,27 @@ class PredictFixture : public testing::Test {
   std::shared_ptr<FakeExchange> Post(const std::string& path, const std::string& body,
                                      std::map<std::string, std::string, std::less<>> headers = {
                                          {"content-type", "application/json"}}) {
-    auto exchange = std::make_shared<FakeExchange>(loop_, Method::kPost, path, body);
+    auto [exchange, route] = Request(Method::kPost, path, body);
     exchange->headers = std::move(headers);
-    auto match = routes_->Find(Method::kPost, path);
+    route->handler(exchange);
+    return exchange;
+  }
+  std::shared_ptr<FakeExchange> Get(const std::string& path) {
+    auto [exchange, route] = Request(Method::kGet, path);
+    route->handler(exchange);
+    return exchange;
+  }
+  /// A request without headers, and the route it is for.
+  std::pair<std::shared_ptr<FakeExchange>, const http::Route*> Request(
+      Method method, const std::string& path, const std::string& body = "") {
+    auto exchange = std::make_shared<FakeExchange>(loop_, method, path, body);
+    auto match = routes_->Find(method, path);
     EXPECT_TRUE(match);
     for (std::size_t i = 0; i < match->parameter_count; ++i) {
       const auto& [name, value] = match->parameters[i];
       exchange->parameters.emplace(name, value);
     }
-    match->route->handler(exchange);
-    return exchange;
+    return {exchange, match->route};
   }
   json Await(const std::shared_ptr<FakeExchange>& exchange) {
     while (!exchange->status) loop_.AwaitAndRun();

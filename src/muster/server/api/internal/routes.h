@@ -13,17 +13,16 @@ void AddExampleRoutes(http::RouteTable& table, const ApiContext& context);
 void AddModelRoutes(http::RouteTable& table, const ApiContext& context);
 void AddHealthRoutes(http::RouteTable& table, const ApiContext& context);
 void AddStatsRoutes(http::RouteTable& table, const ApiContext& context);
+/// The Open Inference Protocol: inference, what there is to ask, and what has been done.
+void AddInferRoutes(http::RouteTable& table, const ApiContext& context);
+void AddInferModelRoutes(http::RouteTable& table, const ApiContext& context);
+void AddInferStatsRoutes(http::RouteTable& table, const ApiContext& context);
 void AddPageRoute(http::RouteTable& table, const ApiContext& context);
 
 /// The JSON text of OpenAPI's components.schemas.
 std::string_view ComponentSchemas();
 /// {"$ref": "#/components/schemas/<name>"}
 std::string SchemaRef(std::string_view name);
-
-/// The time a request names in X-Request-Timeout-Ms; none if it has no such header.
-/// Errors: INVALID_ARGUMENT "FIELD".
-base::Result<std::optional<base::Duration>> TimeoutHeader(const http::Exchange& exchange,
-                                                          std::chrono::milliseconds limit);
 
 /// X-Request-Priority, for bodies that are no JSON; 0 if there is none. Errors: "FIELD".
 base::Result<int> PriorityHeader(const http::Exchange& exchange);
