@@ -26,8 +26,8 @@ void ShowServer(const ApiContext& context, const http::ExchangePtr& exchange) {
   w.Key("extensions");
   w.BeginArray();
   // Of Triton's extensions; clients look here before they use one.
-  for (const std::string_view name : {"classification", "model_repository", "schedule_policy",
-                                      "binary_tensor_data", "statistics"}) {
+  for (const std::string_view name :
+       {"classification", "schedule_policy", "binary_tensor_data", "statistics"}) {
     w.String(name);
   }
   w.EndArray();

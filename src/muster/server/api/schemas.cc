@@ -136,7 +136,7 @@ std::string_view ComponentSchemas() {
 "InferRequest":{"type":"object","required":["inputs"],"properties":{
  "id":{"type":"string"},
  "parameters":{"type":"object","properties":{
-  "priority":{"type":"integer","minimum":0,"description":"Lower first: 0, the default, then 1, 2, …"},
+  "priority":{"type":"integer","minimum":0,"description":"A level: 1 the highest; 2, and 0 for none, come next, then 3, …"},
   "timeout":{"type":"integer","description":"Microseconds"},
   "binary_data_output":{"type":"boolean","description":"Outputs that do not say otherwise are answered as bytes"}}},
  "inputs":{"type":"array","minItems":1,"items":{"type":"object","required":["name","datatype","shape"],"properties":{
