@@ -70,7 +70,7 @@ Result<PictureRequest> ReadPictureRequest(const ApiContext& context,
   if (!request.model->config.image) {
     return InvalidArgument(
         "model `" + request.model->name + "` takes no pictures: its muster.yaml has no `image`",
-        "FIELD");
+        "UNSUPPORTED_MEDIA_TYPE");
   }
   for (std::size_t i = 0; i < kFormats.size(); ++i) {
     if (http::IsMediaType(exchange.header("Content-Type"), {&kTypes[i], 1})) {

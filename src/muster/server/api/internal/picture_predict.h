@@ -22,7 +22,8 @@ void DescribePictures(http::Route& route);
 
 bool IsPicture(const http::Exchange& exchange);
 
-/// All of it that the header says. Errors: those of Engine::Resolve; INVALID_ARGUMENT "FIELD".
+/// All of it that the header says. Errors: those of Engine::Resolve; INVALID_ARGUMENT "FIELD",
+/// "UNSUPPORTED_MEDIA_TYPE" (the model takes no pictures).
 base::Result<PictureRequest> ReadPictureRequest(const ApiContext& context,
                                                 const http::Exchange& exchange);
 
