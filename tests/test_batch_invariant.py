@@ -7,7 +7,17 @@ import threading
 import pytest
 
 import wire
-from support import EXAMPLES, MODELS, Server, assert_close, copy_model, expected, muster, together
+from support import (
+    EXAMPLES,
+    MODELS,
+    Server,
+    assert_close,
+    copy_model,
+    expected,
+    muster,
+    together,
+    wait_until,
+)
 
 
 def found(server, model):
@@ -66,7 +76,13 @@ def test_a_row_has_the_same_digits_alone_and_under_full_load(serve):
     assert class_found in ("at_least_2", "all")  # the processor's choice
     assert (compared, enforced) == (64, True)
     logged = f"batch_invariant={class_found}, enforced"
-    assert any("model ready" in line and logged in line.replace('"', "") for line in server.errors)
+    # The log is read by a thread of its own, which may be behind.
+    wait_until(
+        lambda: any(
+            "model ready" in line and logged in line.replace('"', "") for line in server.errors
+        ),
+        "the log says so",
+    )
     rows = iris_rows(64)
     before = alone(server, rows)
     batching = server.model("iris")["batching"]
