@@ -1,6 +1,5 @@
 // Inference by the Open Inference Protocol: /v2/models/{model}[/versions/{version}]/infer.
 
-#include <charconv>
 #include <cstddef>
 #include <memory>
 #include <optional>
@@ -27,13 +26,10 @@ constexpr std::string_view kJsonBytes = "Inference-Header-Content-Length";
 Result<std::optional<std::size_t>> JsonBytes(const http::Exchange& exchange) {
   const std::string_view text = exchange.header(kJsonBytes);
   if (text.empty()) return std::optional<std::size_t>();
-  std::size_t bytes = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return InvalidArgument(
-        "header " + std::string(kJsonBytes) + ": expected a whole number of bytes", "BINARY");
-  }
-  return std::optional(bytes);
+  const auto bytes = WholeNumber<std::size_t>(text);
+  if (bytes) return bytes;
+  return InvalidArgument("header " + std::string(kJsonBytes) + ": expected a whole number of bytes",
+                         "BINARY");
 }
 
 /// One request on its way.
@@ -55,9 +51,7 @@ Result<codec::InferRequest> ReadRequest(const ApiContext& context, http::Exchang
                                std::to_string(*json_bytes),
                            "BINARY");
   }
-  MUSTER_ASSIGN_OR_RETURN(
-      engine::ModelLease model,
-      context.engine.Resolve(exchange.path_parameter("model"), exchange.path_parameter("version")));
+  MUSTER_ASSIGN_OR_RETURN(engine::ModelLease model, ResolvePath(context, exchange));
   MUSTER_ASSIGN_OR_RETURN(
       codec::InferRequest request,
       codec::DecodeInfer(TakeBody(exchange), json_bytes, std::move(model), limits));

@@ -1,7 +1,6 @@
 #include "muster/server/api/internal/picture_predict.h"
 
 #include <array>
-#include <charconv>
 #include <string>
 #include <utility>
 
@@ -33,10 +32,8 @@ Result<std::optional<std::int64_t>> TopK(const http::Exchange& exchange) {
                                  "headers X-Request-Priority and X-Request-Timeout-Ms",
                              "FIELD");
     }
-    const std::string_view text = exchange.query(kTopK);
-    std::int64_t number = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    if (top_k || error != std::errc() || end != text.data() + text.size() || number < 1) {
+    const auto number = WholeNumber<std::int64_t>(exchange.query(kTopK));
+    if (top_k || !number || *number < 1) {
       return InvalidArgument("query parameter top_k: expected one whole number of at least 1",
                              "FIELD");
     }
@@ -64,9 +61,7 @@ Result<PictureRequest> ReadPictureRequest(const ApiContext& context,
   MUSTER_ASSIGN_OR_RETURN(request.priority, PriorityHeader(exchange));
   MUSTER_ASSIGN_OR_RETURN(request.timeout,
                           TimeoutHeader(exchange, context.options.limits.max_timeout));
-  MUSTER_ASSIGN_OR_RETURN(
-      request.model,
-      context.engine.Resolve(exchange.path_parameter("model"), exchange.path_parameter("version")));
+  MUSTER_ASSIGN_OR_RETURN(request.model, ResolvePath(context, exchange));
   if (!request.model->config.image) {
     return InvalidArgument(
         "model `" + request.model->name + "` takes no pictures: its muster.yaml has no `image`",

@@ -1,6 +1,5 @@
 #include "muster/server/api/internal/raw_predict.h"
 
-#include <charconv>
 #include <string>
 #include <utility>
 
@@ -53,18 +52,6 @@ Result<std::optional<int>> AskedOutput(const http::Exchange& exchange,
 
 }  // namespace
 
-Result<int> PriorityHeader(const http::Exchange& exchange) {
-  const std::string_view text = exchange.header("X-Request-Priority");
-  if (text.empty()) return 0;
-  int priority = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), priority);
-  if (error != std::errc() || end != text.data() + text.size()) {
-    return InvalidArgument("header X-Request-Priority: expected a whole number of 32 bits",
-                           "FIELD");
-  }
-  return priority;
-}
-
 void DescribeRaw(http::Route& route) {
   route.body_types.emplace_back(kRaw);
   route.doc.summary += "; a raw body is the model's only input, little-endian and row by row";
@@ -86,9 +73,7 @@ Result<RawRequest> ReadRawRequest(const ApiContext& context, const http::Exchang
   MUSTER_ASSIGN_OR_RETURN(request.priority, PriorityHeader(exchange));
   MUSTER_ASSIGN_OR_RETURN(request.timeout,
                           TimeoutHeader(exchange, context.options.limits.max_timeout));
-  MUSTER_ASSIGN_OR_RETURN(
-      request.model,
-      context.engine.Resolve(exchange.path_parameter("model"), exchange.path_parameter("version")));
+  MUSTER_ASSIGN_OR_RETURN(request.model, ResolvePath(context, exchange));
   MUSTER_RETURN_IF_ERROR(codec::CheckRawInput(*request.model));
   MUSTER_ASSIGN_OR_RETURN(request.output, AskedOutput(exchange, *request.model));
   return request;

@@ -1,7 +1,6 @@
 #include "muster/server/api/internal/request.h"
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 #include <utility>
 
@@ -16,13 +15,24 @@ Result<std::optional<Duration>> TimeoutHeader(const http::Exchange& exchange,
                                               std::chrono::milliseconds limit) {
   const std::string_view text = exchange.header("X-Request-Timeout-Ms");
   if (text.empty()) return std::optional<Duration>();
-  std::int64_t ms = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
-  if (error != std::errc() || end != text.data() + text.size() || ms < 0) {
+  const auto ms = WholeNumber<std::int64_t>(text);
+  if (!ms || *ms < 0) {
     return InvalidArgument("header X-Request-Timeout-Ms: expected a whole number of milliseconds",
                            "FIELD");
   }
-  return std::optional<Duration>(std::chrono::milliseconds(std::min(ms, limit.count())));
+  return std::optional<Duration>(std::chrono::milliseconds(std::min(*ms, limit.count())));
+}
+
+Result<int> PriorityHeader(const http::Exchange& exchange) {
+  const std::string_view text = exchange.header("X-Request-Priority");
+  if (text.empty()) return 0;
+  if (const auto priority = WholeNumber<int>(text)) return *priority;
+  return InvalidArgument("header X-Request-Priority: expected a whole number of 32 bits", "FIELD");
+}
+
+Result<engine::ModelLease> ResolvePath(const ApiContext& context, const http::Exchange& exchange) {
+  return context.engine.Resolve(exchange.path_parameter("model"),
+                                exchange.path_parameter("version"));
 }
 
 std::optional<Duration> Sooner(std::optional<Duration> a, std::optional<Duration> b) {
@@ -34,17 +44,13 @@ bool IsAnnounced(const http::Exchange& exchange) {
   constexpr std::uint64_t kLarge = 16 * 1024;
   if (exchange.path_parameter("model").empty()) return false;       // the body says which
   const std::string_view text = exchange.header("Content-Length");  // none: chunked, not known yet
-  std::uint64_t length = 0;
-  std::from_chars(text.data(), text.data() + text.size(), length);
-  return length >= kLarge;
+  return WholeNumber<std::uint64_t>(text).value_or(0) >= kLarge;
 }
 
 Status AdmitModel(const ApiContext& context, const http::Exchange& exchange,
                   std::optional<Duration> timeout) {
-  const std::string_view name = exchange.path_parameter("model");
-  if (name.empty()) return {};
-  MUSTER_ASSIGN_OR_RETURN(const engine::ModelLease model,
-                          context.engine.Resolve(name, exchange.path_parameter("version")));
+  if (exchange.path_parameter("model").empty()) return {};
+  MUSTER_ASSIGN_OR_RETURN(const engine::ModelLease model, ResolvePath(context, exchange));
   return IsAnnounced(exchange) ? context.engine.WouldAccept(model, timeout) : Status();
 }
 

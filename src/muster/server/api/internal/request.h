@@ -1,6 +1,9 @@
 #pragma once
 
+#include <charconv>
 #include <optional>
+#include <string_view>
+#include <system_error>
 
 #include "muster/server/api/api.h"
 #include "muster/tensor/buffer.h"
@@ -8,6 +11,22 @@
 namespace muster::server::api {
 
 // What all routes that predict do with a request before they decode its body.
+
+/// All of `text` as one whole number; none if it is anything else or out of T's range.
+template <class T>
+std::optional<T> WholeNumber(std::string_view text) {
+  T number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+/// The version that the path names. Errors: those of Engine::Resolve.
+base::Result<engine::ModelLease> ResolvePath(const ApiContext& context,
+                                             const http::Exchange& exchange);
+
+/// X-Request-Priority, for bodies that are no JSON; 0 if there is none. Errors: "FIELD".
+base::Result<int> PriorityHeader(const http::Exchange& exchange);
 
 /// The time a request names in X-Request-Timeout-Ms; none if it has no such header.
 /// Errors: INVALID_ARGUMENT "FIELD".

@@ -24,9 +24,6 @@ std::string_view ComponentSchemas();
 /// {"$ref": "#/components/schemas/<name>"}
 std::string SchemaRef(std::string_view name);
 
-/// X-Request-Priority, for bodies that are no JSON; 0 if there is none. Errors: "FIELD".
-base::Result<int> PriorityHeader(const http::Exchange& exchange);
-
 /// One model version as /models shows it.
 void WriteModel(codec::JsonWriter& w, const engine::ModelStatus& status, bool detailed);
 

@@ -155,38 +155,38 @@ base::Result<BodyFields> ReadBodyFields(JsonReader& reader) { return FieldReader
 
 std::string_view DataKey(Dialect dialect) { return kDataKeys[static_cast<std::size_t>(dialect)]; }
 
-Status ReadName(JsonReader& reader, od::value value, const Path& path, std::string& out) {
-  constexpr std::string_view kExpected = "a name of letters, digits, '.', '_' and '-'";
-  if (KindOf(value) != Kind::kString) {
-    base::Error error = Expected(kExpected, value, path, kFieldReason);
-    MUSTER_RETURN_IF_ERROR(reader.WalkRefused(value, 2, path));
-    return error;
-  }
-  const std::string_view token = Token(value);
-  std::string scratch;
-  MUSTER_ASSIGN_OR_RETURN(const std::string_view name, reader.String(value, path, scratch));
-  if (!base::IsValidName(name)) {
-    return Expected(kExpected, base::Printable(token), path, kFieldReason);
-  }
-  out = name;
-  return {};
-}
+namespace {
 
-Status ReadId(JsonReader& reader, od::value value, const Path& path, std::string& out) {
-  constexpr std::string_view kExpected = "a printable text of up to 128 bytes";
+/// A string that `accepts` takes; else an error that says what was expected.
+template <class Accepts>
+Status ReadText(JsonReader& reader, od::value value, const Path& path, std::string_view expected,
+                Accepts accepts, std::string& out) {
   if (KindOf(value) != Kind::kString) {
-    base::Error error = Expected(kExpected, value, path, kFieldReason);
+    base::Error error = Expected(expected, value, path, kFieldReason);
     MUSTER_RETURN_IF_ERROR(reader.WalkRefused(value, 2, path));
     return error;
   }
   const std::string_view token = Token(value);
   std::string scratch;
   MUSTER_ASSIGN_OR_RETURN(const std::string_view text, reader.String(value, path, scratch));
-  if (text.size() > kMaxIdBytes || base::Printable(text, kMaxIdBytes) != text) {
-    return Expected(kExpected, base::Printable(token), path, kFieldReason);
-  }
+  if (!accepts(text)) return Expected(expected, base::Printable(token), path, kFieldReason);
   out = text;
   return {};
+}
+
+}  // namespace
+
+Status ReadName(JsonReader& reader, od::value value, const Path& path, std::string& out) {
+  return ReadText(
+      reader, value, path, "a name of letters, digits, '.', '_' and '-'",
+      [](std::string_view text) { return base::IsValidName(text); }, out);
+}
+
+Status ReadId(JsonReader& reader, od::value value, const Path& path, std::string& out) {
+  const auto accepts = [](std::string_view text) {
+    return text.size() <= kMaxIdBytes && base::Printable(text, kMaxIdBytes) == text;
+  };
+  return ReadText(reader, value, path, "a printable text of up to 128 bytes", accepts, out);
 }
 
 }  // namespace muster::server::codec::internal
